@@ -1,0 +1,77 @@
+"""Every error docmill raises on purpose.
+
+    DocmillError
+    ├── UsageError            bad argument, setting or configuration file      exit code 2
+    │   └── ModelMismatch     the table was made with another model            exit code 2
+    ├── Permanent             the same input would fail again                  quarantine
+    │   ├── Unreadable        damaged, empty or not what it claims to be
+    │   ├── PasswordNeeded    encrypted, and no password in the settings opens it
+    │   ├── Unsupported       a format docmill does not parse
+    │   └── LimitExceeded     over a limit in `[limits]` (size, pages, pixels, time, memory)
+    ├── Transient             may succeed when tried again                     quarantine, retried by a later run
+    │   └── WorkerDied        a parse worker was killed by the system
+    └── StoreError            the store cannot be read or written              exit code 1
+        ├── StoreBusy         another process holds the writer lock
+        ├── NotAStore         the path holds something else
+        └── AccountingError   the ledger and the table disagree
+
+A library's own exception is translated once, in the stage that owns the library, with `raise ... from`.
+"""
+
+from __future__ import annotations
+
+from pipeline.types import Failure, Stage
+
+
+class DocmillError(Exception):
+    """Base of all; its message is one line fit to be shown to a person."""
+
+
+class UsageError(DocmillError): ...
+
+
+class ModelMismatch(UsageError): ...
+
+
+class Permanent(DocmillError): ...
+
+
+class Unreadable(Permanent): ...
+
+
+class PasswordNeeded(Permanent): ...
+
+
+class Unsupported(Permanent): ...
+
+
+class LimitExceeded(Permanent): ...
+
+
+class Transient(DocmillError): ...
+
+
+class WorkerDied(Transient): ...
+
+
+class StoreError(DocmillError): ...
+
+
+class StoreBusy(StoreError): ...
+
+
+class NotAStore(StoreError): ...
+
+
+class AccountingError(StoreError): ...
+
+
+def is_transient(error: BaseException) -> bool:
+    """The one place that decides: True if trying again later may help."""
+    return isinstance(error, Transient | MemoryError | TimeoutError | ConnectionError)
+
+
+def to_failure(error: BaseException, stage: Stage, page: int | None = None) -> Failure:
+    """An expected error as the value that travels to the ledger; its message is one line."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return Failure(stage, type(error).__name__, message[:500], page, is_transient(error))
