@@ -1,0 +1,66 @@
+"""Embedders behind two small protocols: `Unified` for passages and pictures, `PageModel` for page pictures.
+
+`id`, `max_tokens` and `count_tokens` are cheap: they need no weights. Weights load at the first `embed_*` call, so a
+run with nothing to do loads no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.types import ModelId, PageEmbedding, PageInput, PictureInput, QueryTokens, Vectors
+
+
+class Unified(Protocol):
+    """One space for passages and pictures. All vectors are (n, dim) float32 with unit rows, order kept."""
+
+    @property
+    def id(self) -> ModelId: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of content that fit into one passage, special tokens and prefixes already taken off."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of content of each text, by the model's own tokenizer, without special tokens."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors: ...
+
+    def embed_pictures(self, pictures: Sequence[PictureInput]) -> Vectors: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frequencies:
+    """On how many of `pages` pages each token of the model stands; `counts` is (vocabulary,) int64."""
+
+    pages: int
+    counts: npt.NDArray[np.int64]
+
+
+class PageModel(Protocol):
+    """Late interaction: many vectors a page, scored by MaxSim. Rows are unit, documents float16, queries float32."""
+
+    @property
+    def id(self) -> ModelId: ...
+
+    @property
+    def uses_frequencies(self) -> bool:
+        """True if query weights depend on the corpus (`count_frequencies` fills them)."""
+        ...
+
+    def embed_pages(self, pages: Sequence[PageInput]) -> list[PageEmbedding]: ...
+
+    def count_frequencies(self, texts: Iterable[str]) -> Frequencies:
+        """Token document frequencies over the texts of all pages; raises if `uses_frequencies` is False."""
+        ...
+
+    def embed_query(self, text: str, frequencies: Frequencies | None = None) -> QueryTokens: ...
