@@ -1,0 +1,123 @@
+"""Scores as pure functions of arrays and ranked ids: MaxSim, reciprocal rank fusion, retrieval metrics. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.types import Vectors
+
+BLOCK_BYTES = 32 * 2**20  # working memory of MaxSim beside its input and output
+
+
+def maxsim(
+    query: Vectors,
+    weights: npt.NDArray[np.floating[Any]] | None,
+    documents: npt.NDArray[np.floating[Any]],
+    offsets: npt.NDArray[np.integer[Any]],
+) -> npt.NDArray[np.float32]:
+    """Late interaction: for each query vector the best dot product on the page, averaged by weight.
+
+    `query` is (q, d), `weights` (q,) and not negative, `documents` (total, d) float16 or float32 with the pages one
+    after the other, `offsets` (n + 1,) ascending: page i is `documents[offsets[i]:offsets[i + 1]]`. Returns (n,)
+    float32; with unit rows it lies in -1..1. A page without vectors scores 0, and so does everything when the query
+    has no vectors or its weights sum to 0. Sums are float32; memory is bounded by blocks of whole pages.
+    Source: Khattab and Zaharia, ColBERT (2020), with a weight for each query vector.
+
+    >>> pages = np.array([[1, 0], [0, 1], [0, -1]], np.float16)
+    >>> maxsim(np.eye(2, dtype=np.float32), None, pages, np.array([0, 2, 2, 3])).tolist()
+    [1.0, 0.0, -0.5]
+    >>> maxsim(np.eye(2, dtype=np.float32), np.array([1, 3]), pages, np.array([0, 1, 3])).tolist()
+    [0.25, 0.75]
+    """
+    bounds = np.asarray(offsets, np.int64)
+    scores = np.zeros(len(bounds) - 1, np.float32)
+    shares = np.ones(len(query), np.float32) if weights is None else np.asarray(weights, np.float32)
+    if len(shares) != len(query):
+        raise ValueError(f"{len(query)} query vectors need as many weights, not {len(shares)}")
+    if shares.sum() <= 0:
+        return scores
+    transposed = np.ascontiguousarray(np.asarray(query, np.float32).T)
+    filled = np.flatnonzero(np.diff(bounds))  # reduceat gives nonsense for empty segments
+    starts, ends = bounds[:-1][filled], bounds[1:][filled]
+    rows_at_once = max(1, BLOCK_BYTES // (4 * (query.shape[1] + len(query))))
+    first = 0
+    while first < len(filled):
+        last = max(first + 1, int(np.searchsorted(ends, starts[first] + rows_at_once, side="right")))
+        rows = documents[starts[first] : ends[last - 1]].astype(np.float32, copy=False)
+        best = np.maximum.reduceat(rows @ transposed, starts[first:last] - starts[first], axis=0)
+        scores[filled[first:last]] = best @ shares
+        first = last
+    scores /= shares.sum()
+    return scores
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """An id after fusion; `ranks` says at which rank (from 1) each leg had it."""
+
+    id: str
+    score: float
+    ranks: Mapping[str, int]
+
+
+def fuse(ranked: Mapping[str, Sequence[str]], weights: Mapping[str, float], k: int = 60) -> list[Fused]:
+    """Weighted reciprocal rank fusion: score = sum over legs of weight / (k + rank), best first, ties by id.
+
+    `ranked` maps a leg to its ids, best first; the first place of an id that comes twice counts. A leg without an
+    entry in `weights` has weight 1; a leg of weight 0 is left out. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
+
+    >>> [hit.id for hit in fuse({"text": ["a", "b"], "page": ["b", "c"]}, {"page": 0.9})]
+    ['b', 'a', 'c']
+    >>> fuse({"text": ["a"]}, {"text": 61.0})
+    [Fused(id='a', score=1.0, ranks={'text': 1})]
+    """
+    scores: dict[str, float] = {}
+    ranks: dict[str, dict[str, int]] = {}
+    for leg, ids in ranked.items():
+        weight = weights.get(leg, 1.0)
+        if weight <= 0:
+            continue
+        for rank, id in enumerate(ids, 1):
+            if ranks.setdefault(id, {}).setdefault(leg, rank) == rank:
+                scores[id] = scores.get(id, 0.0) + weight / (k + rank)
+    return [Fused(id, scores[id], ranks[id]) for id in sorted(scores, key=lambda id: (-scores[id], id))]
+
+
+def ndcg_at(k: int, ranked: Sequence[str], relevant: Mapping[str, float]) -> float:
+    """Normalised discounted cumulative gain of the first k ids; `relevant` maps an id to its grade (linear gain).
+
+    >>> ndcg_at(10, ["x", "a"], {"a": 1.0}) == 1 / math.log2(3)
+    True
+    >>> ndcg_at(10, ["a", "b"], {"a": 2.0, "b": 1.0})
+    1.0
+    """
+    ideal = _gain(sorted(relevant.values(), reverse=True)[:k])
+    return _gain([relevant.get(id, 0.0) for id in ranked[:k]]) / ideal if ideal else 0.0
+
+
+def recall_at(k: int, ranked: Sequence[str], relevant: Collection[str]) -> float:
+    """Share of the relevant ids that stand among the first k; 0 when nothing is relevant.
+
+    >>> recall_at(2, ["a", "x", "b"], {"a", "b"})
+    0.5
+    """
+    return len(set(ranked[:k]) & set(relevant)) / len(set(relevant)) if relevant else 0.0
+
+
+def mrr(ranked: Sequence[str], relevant: Collection[str]) -> float:
+    """Reciprocal rank of the first relevant id; 0 when none is there. The mean over queries is MRR.
+
+    >>> mrr(["x", "a"], {"a"})
+    0.5
+    """
+    return next((1 / rank for rank, id in enumerate(ranked, 1) if id in relevant), 0.0)
+
+
+def _gain(grades: Sequence[float]) -> float:
+    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
