@@ -31,6 +31,9 @@ class Sources(Section):
     include: tuple[str, ...] = Field(default=(), description="take only files that match (.gitignore syntax)")
     exclude: tuple[str, ...] = Field(default=(), description="files left out, beside those in `.docmillignore`")
     hidden: bool = Field(default=False, description="take hidden files and folders too")
+    mass_delete: float = Field(
+        default=0.3, ge=0, le=1, description="a run stops before it deletes more than this share of a folder's documents"
+    )
     passwords: tuple[str, ...] = Field(default=(), description="tried in order on encrypted documents", repr=False)
 
 

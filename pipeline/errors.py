@@ -20,6 +20,9 @@ A library's own exception is translated once, in the stage that owns the library
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from pipeline.types import Failure, Stage
 
 
@@ -75,3 +78,16 @@ def to_failure(error: BaseException, stage: Stage, page: int | None = None) -> F
     """An expected error as the value that travels to the ledger; its message is one line."""
     message = " ".join(str(error).split()) or type(error).__name__
     return Failure(stage, type(error).__name__, message[:500], page, is_transient(error))
+
+
+def fingerprint(failure: Failure) -> str:
+    """Equal for failures of one kind: the message without the item's name, quoted parts and numbers.
+
+    >>> one = Failure("parse", "Unreadable", "a.pdf: 12 objects are missing")
+    >>> two = Failure("parse", "Unreadable", "b.pdf: 7 objects are missing")
+    >>> fingerprint(one) == fingerprint(two)
+    True
+    """
+    message = failure.message.split(": ", 1)[-1]
+    message = re.sub(r"'[^']*'|\"[^\"]*\"|\(.*?\)|[\d.,]+", "#", message)
+    return hashlib.sha256(f"{failure.stage}|{failure.error}|{message}".encode()).hexdigest()[:10]

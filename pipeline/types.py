@@ -180,6 +180,18 @@ class Failure:
 Event = Info | Page | Attachment | Failure  # what a parser yields, in document order
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One document after the parse workers: its events on disk, or the failure or the skip that kept it from there."""
+
+    blob: Blob
+    revision: str = ""
+    spool: Path | None = None
+    failure: Failure | None = None
+    skip: str = ""
+    seconds: float = 0.0
+
+
 # chunk and embed --------------------------------------------------------------------------------------------
 
 

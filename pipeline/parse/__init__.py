@@ -17,6 +17,8 @@ from pipeline.config import Limits
 from pipeline.errors import Unsupported
 from pipeline.types import Blob, Event, Route, Signals
 
+PARSER_VERSION = "1"  # part of the recipe: raise it when parsers give other text, pictures or pages
+
 PARSERS = {  # media type -> module with a function `parse`
     "application/pdf": "pipeline.parse.pdf",
     "text/html": "pipeline.parse.html",

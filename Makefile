@@ -1,0 +1,49 @@
+# `make demo` and `make test` set everything up by themselves; the rest uses the same environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.docmill-ready
+
+.PHONY: demo test check fix bench clean install
+.DEFAULT_GOAL := demo
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) tools/size_notice.py $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+	@echo "The environment in $(VENV) is ready."
+
+demo: $(READY)
+	@$(BIN)/python tools/demo.py
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -m flow
+
+test-models: $(READY)
+	@$(BIN)/python -m pytest -q -m models
+
+test-slow: $(READY)
+	@$(BIN)/python -m pytest -q -m "slow or browser"
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_layers.py
+
+fix: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/text.py
+	@$(BIN)/python benchmarks/photos.py
+	@$(BIN)/python benchmarks/pages.py --text-layer
+
+clean:
+	rm -rf $(VENV) docmill-data build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,140 @@
+"""The ingest flow: one run of the pipeline as Prefect sees it, a task for each step of a batch of documents."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from pipeline.settings_file import load_settings
+from prefect import flow, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.progress import Progress
+from flows.reports import ProgressArtifact, publish_summary
+from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
+from pipeline.types import Found, Prepared
+
+_listener: ContextVar[Callable[[Progress], None]] = ContextVar("listener", default=lambda _: None)
+
+
+class IngestRequest(BaseModel):
+    """The parameters of the flow; settings beside them come from `docmill.toml` and the environment, as always."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: list[str] = Field(description="files, folders, globs or @list.txt")
+    cwd: str = Field(default_factory=os.getcwd, description="folder that relative paths start from")
+    config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
+    allow_mass_delete: bool = Field(default=False, description="delete even if most documents of a folder are gone")
+
+
+@task(name="plan", task_run_name="discover and plan", cache_policy=NO_CACHE, persist_result=False)
+def plan(run: Ingest, sources: Sequence[str], allow_mass_delete: bool) -> Plan:
+    return run.plan(sources, allow_mass_delete=allow_mass_delete)
+
+
+@task(name="prepare", task_run_name="prepare {label}", cache_policy=NO_CACHE, persist_result=False)
+def prepare(run: Ingest, batch: Sequence[Found], number: int, label: str) -> list[Prepared]:  # noqa: ARG001
+    return run.prepare(batch, number)
+
+
+@task(name="embed", task_run_name="embed {label}", cache_policy=NO_CACHE, persist_result=False)
+def embed(run: Ingest, prepared: Sequence[Prepared], number: int, label: str) -> Embedded:  # noqa: ARG001
+    return run.embed(prepared, number)
+
+
+@task(name="write", task_run_name="write {label}", cache_policy=NO_CACHE, persist_result=False)
+def write(run: Ingest, embedded: Embedded, number: int, label: str) -> None:  # noqa: ARG001
+    run.write(embedded, number)
+
+
+@task(name="finish", task_run_name="index and check the books", cache_policy=NO_CACHE, persist_result=False)
+def finish(run: Ingest, planned: Plan) -> Summary:
+    return run.finish(planned)
+
+
+def _run_name() -> str:
+    request = runtime.flow_run.parameters.get("request")
+    sources = request.sources if isinstance(request, IngestRequest) else (request or {}).get("sources", [])
+    names = ", ".join(Path(source.lstrip("@")).name or source for source in sources[:3])
+    more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
+    return f"ingest {names}{more} {dt.datetime.now(dt.UTC):%Y-%m-%d}"
+
+
+@flow(
+    name="ingest",
+    flow_run_name=_run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
+    persist_result=False,
+    validate_parameters=True,
+)
+def ingest(request: IngestRequest) -> Summary:
+    """Ingest sources into the store: every source ends as indexed, unchanged, skipped or quarantined."""
+    cwd = Path(request.cwd)
+    config = Path(request.config) if request.config else None
+    settings = load_settings(config, os.environ, request.overrides, cwd).settings
+    run_id = str(runtime.flow_run.id)
+    with open_ingest(settings, run_id=run_id, cwd=cwd, now=lambda: dt.datetime.now(dt.UTC)) as run:
+        planned = plan(run, request.sources, request.allow_mass_delete)
+        _work(run, planned)
+        summary = finish(run, planned)
+    publish_summary(summary)
+    return summary
+
+
+def _work(run: Ingest, planned: Plan) -> None:
+    """Embed and write batch by batch, while the next batch is being parsed: one ahead, never more."""
+    tell = _listener.get()
+    artifact = ProgressArtifact(len(planned.batches))
+    total = sum(map(len, planned.batches))
+    tell(Progress("planned", 0, total))
+    done = 0
+    following = _prepare_from(run, planned, 0)
+    for number, batch in enumerate(planned.batches):
+        assert following is not None
+        label = _label(number, planned)
+        tell(Progress("parsing", done, total))
+        prepared = following.result()
+        following = _prepare_from(run, planned, number + 1)
+        tell(Progress("embedding", done, total))
+        embedded = embed(run, prepared, number, label)
+        tell(Progress("writing", done, total))
+        write(run, embedded, number, label)
+        done += len(batch)
+        tell(Progress("written", done, total))
+        artifact.update(number + 1)
+
+
+def _prepare_from(run: Ingest, planned: Plan, number: int) -> PrefectFuture[list[Prepared]] | None:
+    if number >= len(planned.batches):
+        return None
+    return prepare.submit(run, planned.batches[number], number, _label(number, planned))
+
+
+def _label(number: int, planned: Plan) -> str:
+    return f"batch {number + 1} of {len(planned.batches)} ({len(planned.batches[number])} documents)"
+
+
+@contextmanager
+def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
+    """Within the block, a flow started in this thread tells its progress to `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def run_ingest(request: IngestRequest, listener: Callable[[Progress], None]) -> Summary:
+    """Run the flow here and now. Raises what the run raised."""
+    with listening(listener):
+        return ingest(request)

@@ -1,0 +1,15 @@
+"""How far a run is, as a value for whoever watches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`done` of `total` documents are in the store; `stage` is what happens now."""
+
+    stage: Literal["planned", "parsing", "embedding", "writing", "written"]
+    done: int
+    total: int

@@ -1,0 +1,74 @@
+"""The books of a run: what became of every source, and the check that nothing is missing."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.errors import AccountingError
+from pipeline.types import DocumentRecord
+
+KEPT = 20  # slowest documents and failures that a summary names
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a run. The counts are of sources; `attachments` stand beside them; `rows` is the whole table."""
+
+    run_id: str
+    discovered: int
+    indexed: int
+    unchanged: int
+    skipped: int
+    quarantined: int
+    deleted: int
+    attachments: int
+    rows: Mapping[str, int]
+    seconds: float
+    table_version: int
+    slowest: tuple[tuple[float, str], ...] = ()  # (seconds, source_uri)
+    failures: tuple[DocumentRecord, ...] = ()  # of this run, the first ones
+
+    def contract(self) -> dict[str, object]:
+        """The JSON object that programs depend on."""
+        names = ("run_id", "discovered", "indexed", "unchanged", "skipped", "quarantined", "deleted", "attachments")
+        head: dict[str, object] = {name: getattr(self, name) for name in names}
+        return head | {"rows": dict(self.rows), "seconds": self.seconds, "table_version": self.table_version}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running counts of a run's outcomes."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    attachments: int = 0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    failures: list[DocumentRecord] = field(default_factory=list)
+
+    def add(self, record: DocumentRecord) -> None:
+        if record.state == "quarantined" and len(self.failures) < KEPT:
+            self.failures.append(record)
+        if record.parent is not None:
+            self.attachments += 1
+            return
+        self.outcomes[record.state] += 1
+        heapq.heappush(self.slowest, (record.seconds, record.source_uri))
+        if len(self.slowest) > KEPT:
+            heapq.heappop(self.slowest)
+
+
+def check(summary: Summary, ledger_rows: Mapping[str, int]) -> None:
+    """Raise `AccountingError` unless every source has one outcome and the table holds the rows the ledger says."""
+    outcomes = summary.indexed + summary.unchanged + summary.skipped + summary.quarantined
+    if summary.discovered != outcomes:
+        raise AccountingError(
+            f"the books do not balance: {summary.discovered} sources discovered, but {outcomes} accounted for "
+            f"({summary.indexed} indexed + {summary.unchanged} unchanged + {summary.skipped} skipped + "
+            f"{summary.quarantined} quarantined)"
+        )
+    if dict(summary.rows) != dict(ledger_rows):
+        raise AccountingError(
+            f"the books do not balance: the table holds {dict(summary.rows)} rows, the ledger says {dict(ledger_rows)}"
+        )

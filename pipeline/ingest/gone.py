@@ -1,0 +1,76 @@
+"""What is no longer there: which known documents have gone, and their deletion. The books' side of the ledger, too."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import islice
+from typing import TypeVar
+
+from pipeline.errors import UsageError
+from pipeline.ingest.plan import gone_share
+from pipeline.ingest.records import as_deleted, has_rows
+from pipeline.store import Store
+from pipeline.types import DocumentRecord
+
+FEW = 10  # the guard against mass deletion looks away up to so many documents
+Item = TypeVar("Item")
+
+
+def find_gone(store: Store, listed: Sequence[str], seen: Set[str], limit: float) -> tuple[str, ...]:
+    """Documents below the listed folders that were not seen. Raises `UsageError`, before anything is deleted, if they
+    are more than the share `limit` of a folder's known documents: an unmounted disk looks just like that."""
+    gone: list[str] = []
+    for root in listed:
+        known = missing = 0
+        for record in store.documents(prefix=root.rstrip("/") + "/"):
+            if record.parent is None and record.state != "deleted":
+                known += 1
+                if record.source_uri not in seen:
+                    missing += 1
+                    gone.append(record.source_uri)
+        share = gone_share(missing, known)
+        if missing > FEW and share > limit:
+            raise UsageError(
+                f"{missing} of {known} known documents below {root} are gone ({share:.0%}): is a disk not mounted? "
+                "Nothing was deleted. If they are meant to go, run again with --allow-mass-delete"
+            )
+    return tuple(dict.fromkeys(gone))
+
+
+def delete(store: Store, uris: Sequence[str], run_id: str, now: dt.datetime) -> int:
+    """Delete documents with their attachments: rows in one commit a group, then the ledger. Gives how many went."""
+    for group in groups(iter(uris), 500):
+        records = list(store.documents(group))
+        for uri in group:
+            records += store.documents(prefix=uri + "!/")
+        records = [record for record in records if record.state != "deleted"]
+        if any(map(has_rows, records)):
+            store.replace(None, [record.doc_id for record in records])
+        store.record([as_deleted(record, run_id, now) for record in records])
+    return len(uris)
+
+
+def vanished_attachments(store: Store, records: Iterable[DocumentRecord]) -> list[DocumentRecord]:
+    """Attachments of earlier versions that the new version of their parent no longer has."""
+    records = list(records)
+    present = {record.source_uri for record in records}
+    parents = [record for record in records if record.parent is None and record.state != "quarantined"]
+    former = (old for parent in parents for old in store.documents(prefix=parent.source_uri + "!/"))
+    return [old for old in former if old.state != "deleted" and old.source_uri not in present]
+
+
+def ledger_rows(store: Store) -> dict[str, int]:
+    """Rows by modality as the ledger says, over all documents."""
+    total = {"text": 0, "image": 0, "page": 0}
+    for record in store.documents():
+        total["text"] += record.text_rows
+        total["image"] += record.image_rows
+        total["page"] += record.page_rows
+    return total
+
+
+def groups(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of at most `size`."""
+    while group := list(islice(items, size)):
+        yield group

@@ -1,0 +1,51 @@
+"""Opens a run: settings to models, store, lock and work folder, and closes them again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.config import Settings
+from pipeline.embed import PageModel, Unified
+from pipeline.embed.pages import load_pages
+from pipeline.embed.unified import load_unified
+from pipeline.ingest.run import Ingest
+from pipeline.store import Models, open_store
+
+
+@contextmanager
+def open_ingest(settings: Settings, *, run_id: str, cwd: Path, now: Callable[[], dt.datetime]) -> Iterator[Ingest]:
+    """One run under the store's writer lock. The models are named, not loaded; the store is made if it is not there.
+
+    Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
+    """
+    unified, pages = models_of(settings)
+    store = open_store(settings.store, create=Models(unified.id, pages.id))
+    with store.writer():
+        work_dir = work_folder(settings.store) / run_id
+        run = Ingest(settings, store, unified, pages, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)
+        try:
+            yield run
+        finally:
+            run.close()
+
+
+def models_of(settings: Settings) -> tuple[Unified, PageModel]:
+    """The two embedders a configuration names; their weights load when they are first asked to embed."""
+    pages = load_pages(settings.pages_model, threads=0, pooling=settings.page.pooling)
+    return load_unified(settings.unified, threads=0), pages
+
+
+def work_folder(store: str) -> Path:
+    """Where a run keeps its intermediate files: inside a local store, cleared of what a killed run left there; the
+    system's temporary folder for a store elsewhere. Call it under the writer lock."""
+    if "://" in store and not store.startswith("file://"):
+        return Path(tempfile.mkdtemp(prefix="docmill-"))
+    folder = Path(store.removeprefix("file://")) / ".work"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

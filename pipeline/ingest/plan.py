@@ -1,0 +1,75 @@
+"""What is to be done with each source: a pure decision from what was found and what the ledger says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.config import Settings
+from pipeline.types import DocumentRecord, Found, ModelId
+
+Action = Literal["work", "unchanged", "skipped", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipes:
+    """Hashes of what makes rows (`rows`), and of that plus what a parse may cost (`attempt`)."""
+
+    rows: str
+    attempt: str
+    has_passwords: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`why` is a word for people: new, changed, recipe, retry, same, or the reason of a skip."""
+
+    action: Action
+    why: str
+    touched: bool = False  # same bytes under a new revision: the ledger should learn it
+
+
+def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: tuple[str, ...]) -> Recipes:
+    """Recipes from the versions of the stages, the models and the settings that change rows."""
+    rows = _digest([versions, str(unified), str(pages), settings.chunks.tokens, settings.page.dpi])
+    return Recipes(rows, _digest([rows, settings.limits.model_dump()]), bool(settings.sources.passwords))
+
+
+def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest: Callable[[], str]) -> Decision:
+    """What to do with one source. `digest` reads the bytes and is called only where size and mtime cannot tell.
+
+    A document is unchanged if its content hash and its recipe are those of its rows. A permanent failure is left
+    alone until the file or what an attempt may cost changes; a transient one is tried again by every run.
+    """
+    if found.skip is not None:
+        return Decision("skipped", found.skip)
+    if known is None or known.state == "deleted":
+        return Decision("work", "new")
+    if known.state == "quarantined":
+        if known.transient or (known.error == "PasswordNeeded" and recipes.has_passwords):
+            return Decision("work", "retry")
+        if known.recipe != recipes.attempt:
+            return Decision("work", "recipe")
+    elif known.recipe != recipes.rows:
+        return Decision("work", "recipe")
+    same_revision = known.revision == found.revision
+    if not same_revision and digest() != known.content_sha256:
+        return Decision("work", "changed")
+    action: Action = "unchanged" if known.state == "indexed" else known.state
+    return Decision(action, "same", touched=not same_revision)
+
+
+def gone_share(gone: int, known: int) -> float:
+    """Share of a root's known documents that would vanish.
+
+    >>> gone_share(3, 12)
+    0.25
+    """
+    return gone / known if known else 0.0
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]

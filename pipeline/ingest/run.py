@@ -1,0 +1,264 @@
+"""Puts the stages together: discover, fetch, parse and route, chunk, embed, store, account.
+
+`Ingest` is one run. Its methods are the run's steps, each taking and giving small values, so that a scheduler can call
+them as tasks: `plan` once; `prepare`, `embed` and `write` for each batch; then `finish`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.chunk import CHUNKER_VERSION
+from pipeline.config import Settings
+from pipeline.embed import PageModel, Unified
+from pipeline.errors import DocmillError, to_failure
+from pipeline.ingest.accounts import Summary, Tally, check
+from pipeline.ingest.fetch import changed_since, digest_of, fetch
+from pipeline.ingest.gone import delete, find_gone, groups, ledger_rows, vanished_attachments
+from pipeline.ingest.plan import Recipes, decide, make_recipes
+from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
+from pipeline.ingest.rows import Draft, RowMaker
+from pipeline.parse import PARSER_VERSION, ParseOptions
+from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
+from pipeline.parse.spool import read
+from pipeline.route import ROUTER_VERSION, route
+from pipeline.sources.local import discover, roots
+from pipeline.store import RowFile, Store, TokenCounts, doc_id
+from pipeline.types import Attachment, DocumentRecord, Failure, Found, Prepared, Row
+
+LOOKUP = 1000  # ledger records asked for at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do; only the sources that need work are held."""
+
+    batches: tuple[tuple[Found, ...], ...]
+    discovered: int
+    unchanged: int
+    skipped: int
+    quarantined: int  # known permanent failures, left alone
+    gone: tuple[str, ...]  # documents whose file is no longer there
+    why: dict[str, int]  # new, changed, retry, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One batch ready to be written: its rows on disk and its ledger records."""
+
+    rows: Path
+    records: tuple[DocumentRecord, ...]
+
+
+class Ingest:
+    """One run over some sources into one store; the caller holds the store's writer lock while it lives."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        unified: Unified,
+        pages: PageModel,
+        *,
+        run_id: str,
+        now: Callable[[], dt.datetime],
+        work_dir: Path,
+        cwd: Path,
+    ) -> None:
+        self.settings, self.store, self.run_id, self.cwd, self.now = settings, store, run_id, cwd, now
+        self.unified, self.pages, self.work_dir = unified, pages, work_dir
+        self.recipes = recipes_of(settings, unified, pages)
+        self.tally = Tally()
+        self._started = time.monotonic()
+        self._seen: set[str] = set()
+        self._sandbox: Sandbox | None = None
+
+    # the steps ------------------------------------------------------------------------------------------------
+
+    def plan(self, specs: Sequence[str], *, allow_mass_delete: bool = False) -> Plan:
+        """Compare what is there with the ledger, and note skips and new revisions of unchanged documents in it."""
+        work: list[Found] = []
+        counts: Counter[str] = Counter()
+        why: Counter[str] = Counter()
+        found = discover(specs, self.settings.sources, self.settings.limits, cwd=self.cwd)
+        for group in groups(found, LOOKUP):
+            known = {record.source_uri: record for record in self.store.documents([item.uri for item in group])}
+            notes = []
+            for item in group:
+                self._seen.add(item.uri)
+                before = known.get(item.uri)
+                decision = decide(item, before, self.recipes, digest_of(item))
+                if decision.action == "work" or (decision.action == "skipped" and before and has_rows(before)):
+                    work.append(item)
+                    why[decision.why] += 1
+                else:
+                    counts[decision.action] += 1
+                    notes += note(item, before, decision, self.run_id, self.now())
+            self.store.record(notes)
+        limit = 1.0 if allow_mass_delete else self.settings.sources.mass_delete
+        gone = find_gone(self.store, roots(specs, cwd=self.cwd), self._seen, limit)
+        self.tally.outcomes.update(counts)
+        size = self.settings.batch_documents
+        batches = tuple(tuple(work[start : start + size]) for start in range(0, len(work), size))
+        left = (counts["unchanged"], counts["skipped"], counts["quarantined"])
+        return Plan(batches, len(work) + sum(left), *left, gone, dict(why))
+
+    def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
+        """Fetch, parse and route a batch; attachments come out as documents of their own."""
+        folder = self._folder(number)
+        done = [fetch(found) for found in batch]
+        jobs = [self._job(item, folder) for item in done if item.failure is None and not item.skip]
+        revisions = {item.blob.uri: item.revision for item in done}
+        done = [item for item in done if item.failure is not None or item.skip]
+        while jobs:
+            parsed = [_outcome(result, revisions) for result in self.sandbox().parse(jobs)]
+            children = [child for item in parsed for child in self._attachments(item)]
+            done += parsed + [child for child in children if child.failure is not None or child.skip]
+            jobs = [self._job(child, folder) for child in children if child.failure is None and not child.skip]
+        return done
+
+    def embed(self, prepared: Sequence[Prepared], number: int = 0) -> Embedded:
+        """Chunk and embed a batch into a file of rows. A document that fails here leaves no row in it."""
+        path = self._folder(number) / "rows.arrow"
+        failed: dict[str, Failure] = {}
+        while True:
+            try:
+                return self._embed(prepared, path, failed)
+            except _DocumentFailed as error:
+                failed[error.uri] = error.failure
+
+    def write(self, embedded: Embedded, number: int = 0) -> None:
+        """Rows first, in one commit, then the ledger; rows of a document that failed this time stay as they were."""
+        records = embedded.records
+        known = {record.source_uri: record for record in self.store.documents([r.source_uri for r in records])}
+        vanished = vanished_attachments(self.store, records)
+        replaced = [r for r in records if r.state != "quarantined"]
+        if any(map(has_rows, [*replaced, *known.values(), *vanished])):
+            self.store.replace(RowFile.open(embedded.rows), [r.doc_id for r in [*replaced, *vanished]])
+        final = [merged(record, known.get(record.source_uri)) for record in records]
+        self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
+        for record in final:
+            self.tally.add(record)
+        shutil.rmtree(self._folder(number), ignore_errors=True)
+
+    def finish(self, plan: Plan) -> Summary:
+        """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
+        deleted = delete(self.store, plan.gone, self.run_id, self.now())
+        if plan.batches or deleted:
+            self._refresh_frequencies()
+            self.store.refresh_indexes()
+        outcomes = self.tally.outcomes
+        summary = Summary(
+            self.run_id,
+            plan.discovered,
+            outcomes["indexed"],
+            outcomes["unchanged"],
+            outcomes["skipped"],
+            outcomes["quarantined"],
+            deleted,
+            self.tally.attachments,
+            {str(modality): count for modality, count in self.store.count().items()},
+            round(time.monotonic() - self._started, 2),
+            self.store.version(),
+            tuple(sorted(self.tally.slowest, reverse=True)),
+            tuple(self.tally.failures),
+        )
+        check(summary, ledger_rows(self.store))
+        return summary
+
+    def close(self) -> None:
+        """Stop the workers and remove what lies in the work folder."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+        shutil.rmtree(self.work_dir, ignore_errors=True)
+
+    # preparing ------------------------------------------------------------------------------------------------
+
+    def sandbox(self) -> Sandbox:
+        """The parse workers, started at the first use: a run with nothing to do starts none."""
+        if self._sandbox is None:
+            self._sandbox = Sandbox(self.settings.workers or os.cpu_count() or 1, self.settings.limits)
+        return self._sandbox
+
+    def _folder(self, number: int) -> Path:
+        folder = self.work_dir / f"batch-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _job(self, item: Prepared, folder: Path) -> ParseJob:
+        work_dir = folder / doc_id(item.blob.uri)
+        work_dir.mkdir(exist_ok=True)
+        settings = self.settings
+        options = ParseOptions(settings.limits, route, settings.page.dpi, settings.sources.passwords)
+        return ParseJob(item.blob, work_dir, options)
+
+    def _attachments(self, item: Prepared) -> Iterator[Prepared]:
+        if item.spool is None or item.failure is not None or item.blob.depth >= self.settings.limits.attachment_depth:
+            return
+        names: Counter[str] = Counter()
+        for event in read(item.spool, item.spool.parent):
+            if isinstance(event, Attachment):
+                names[event.name] += 1
+                name = event.name if names[event.name] == 1 else f"{event.name}~{names[event.name]}"
+                uri = f"{item.blob.uri}!/{name}"
+                found = Found(uri, "", event.path.stat().st_size, item.blob.modified_at, event.path)
+                child = fetch(found)
+                blob = replace(child.blob, parent=item.blob.uri, depth=item.blob.depth + 1, name=event.name)
+                yield replace(child, blob=blob)
+
+    # embedding ------------------------------------------------------------------------------------------------
+
+    def _embed(self, prepared: Sequence[Prepared], path: Path, failed: dict[str, Failure]) -> Embedded:
+        drafts: dict[str, Draft] = {}
+        items = {item.blob.uri: item for item in prepared}
+        with RowFile.create(path, self.store.models) as file:
+
+            def sink(draft: Draft, rows: Sequence[Row]) -> None:
+                file.add(self._record(items[draft.uri], draft, None), rows, self.now())
+
+            maker = RowMaker(self.unified, self.pages, aim=self.settings.chunks.tokens, sink=sink)
+            for item in prepared:
+                if item.spool is None or item.failure or item.skip or item.blob.uri in failed:
+                    continue
+                draft = drafts[item.blob.uri] = Draft(item.blob.uri)
+                try:
+                    maker.add(draft, read(item.spool, item.spool.parent))
+                except (DocmillError, ValueError, OSError) as error:
+                    raise _DocumentFailed(item.blob.uri, to_failure(error, "chunk")) from error
+            maker.flush()
+        records = tuple(self._record(i, drafts.get(i.blob.uri), failed.get(i.blob.uri)) for i in prepared)
+        return Embedded(path, records)
+
+    def _record(self, item: Prepared, draft: Draft | None, failure: Failure | None) -> DocumentRecord:
+        return record_of(item, draft, failure, self.recipes, self.run_id, self.now())
+
+    def _refresh_frequencies(self) -> None:
+        if self.pages.uses_frequencies:
+            frequencies = self.pages.count_frequencies(self.store.page_texts())
+            self.store.set_frequencies(TokenCounts(frequencies.pages, frequencies.counts))
+
+
+class _DocumentFailed(Exception):
+    """A document that cannot be embedded at all; its batch is done again without it."""
+
+    def __init__(self, uri: str, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.uri, self.failure = uri, failure
+
+
+def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
+    """The recipes a run with these settings and models works by."""
+    return make_recipes(settings, unified.id, pages.id, (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION))
+
+
+def _outcome(parsed: Parsed, revisions: dict[str, str]) -> Prepared:
+    blob = parsed.job.blob
+    failure = parsed.failure or (None if blob.parent else changed_since(blob, revisions.get(blob.uri, "")))
+    return Prepared(blob, revisions.get(blob.uri, ""), parsed.spool, failure, "", parsed.seconds)
