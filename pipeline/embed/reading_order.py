@@ -17,6 +17,7 @@ from pipeline.types import Box
 
 MIN_LINES = 3  # lines a side needs to be called a column
 PROSE = 7.0  # median length of a column's lines, in line heights; cells are shorter
+LABEL = 3.0  # below this they are numbers and bullets that stand beside their text
 ALIGNED = 0.75  # share of lines with a partner at the same height that makes two sides one table
 
 Floats = npt.NDArray[np.float64]
@@ -79,8 +80,9 @@ def _columns(boxes: Floats, left: Indices, right: Indices) -> bool:
     if min(len(left), len(right)) < MIN_LINES:
         return False
     height = _height(boxes, np.concatenate([left, right]))
-    if all(np.median(boxes[side, 2] - boxes[side, 0]) >= PROSE * height for side in (left, right)):
-        return True
+    shorter = min(np.median(boxes[side, 2] - boxes[side, 0]) for side in (left, right)) / height
+    if shorter >= PROSE or shorter < LABEL:
+        return bool(shorter >= PROSE)
     few, many = sorted((left, right), key=len)
     middle = (boxes[:, 1] + boxes[:, 3]) / 2
     apart = np.abs(middle[few][:, None] - middle[many][None, :]).min(axis=1)
