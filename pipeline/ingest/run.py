@@ -7,11 +7,11 @@ them as tasks: `plan` once; `prepare`, `embed` and `write` for each batch; then 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Ingest:
         self.tally = Tally()
         self._started = time.monotonic()
         self._seen: set[str] = set()
+        self._open = ExitStack()
         self._sandbox: Sandbox | None = None
 
     # the steps ------------------------------------------------------------------------------------------------
@@ -175,8 +176,7 @@ class Ingest:
 
     def close(self) -> None:
         """Stop the workers and remove what lies in the work folder."""
-        if self._sandbox is not None:
-            self._sandbox.close()
+        self._open.close()
         shutil.rmtree(self.work_dir, ignore_errors=True)
 
     # preparing ------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Ingest:
     def sandbox(self) -> Sandbox:
         """The parse workers, started at the first use: a run with nothing to do starts none."""
         if self._sandbox is None:
-            self._sandbox = Sandbox(self.settings.workers or os.cpu_count() or 1, self.settings.limits)
+            self._sandbox = self._open.enter_context(Sandbox(self.settings.workers, self.settings.limits))
         return self._sandbox
 
     def _folder(self, number: int) -> Path:
@@ -203,7 +203,7 @@ class Ingest:
         if item.spool is None or item.failure is not None or item.blob.depth >= self.settings.limits.attachment_depth:
             return
         names: Counter[str] = Counter()
-        for event in read(item.spool, item.spool.parent):
+        for event in read(item.spool):
             if isinstance(event, Attachment):
                 names[event.name] += 1
                 name = event.name if names[event.name] == 1 else f"{event.name}~{names[event.name]}"
@@ -229,7 +229,7 @@ class Ingest:
                     continue
                 draft = drafts[item.blob.uri] = Draft(item.blob.uri)
                 try:
-                    maker.add(draft, read(item.spool, item.spool.parent))
+                    maker.add(draft, read(item.spool))
                 except (DocmillError, ValueError, OSError) as error:
                     raise _DocumentFailed(item.blob.uri, to_failure(error, "chunk")) from error
             maker.flush()

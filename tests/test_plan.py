@@ -1,0 +1,79 @@
+"""What is done with a source: decided from what was found and what the ledger says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.config import Settings
+from pipeline.ingest.plan import Recipes, decide, make_recipes
+from pipeline.types import DocumentRecord, Found, ModelId
+
+FOUND = Found("file:///a.txt", "5-1", 5, None)
+INDEXED = DocumentRecord(FOUND.uri, "a", "indexed", revision="5-1", content_sha256="same", recipe="rows")
+FAILED = replace(INDEXED, state="quarantined", recipe="attempt", error="Unreadable")
+RECIPES = Recipes("rows", "attempt")
+
+
+def never() -> str:
+    raise AssertionError("the file was read")
+
+
+def test_an_unknown_source_is_new() -> None:
+    """What the ledger does not know is worked on, without reading it first."""
+    assert decide(FOUND, None, RECIPES, never).why == "new"
+
+
+def test_same_size_and_time_need_no_hashing() -> None:
+    """An unchanged revision and recipe mean unchanged, and the file is not read."""
+    assert decide(FOUND, INDEXED, RECIPES, never).action == "unchanged"
+
+
+def test_a_touched_file_with_the_same_bytes_is_unchanged() -> None:
+    """Content decides, not the clock; the ledger learns the new revision."""
+    decision = decide(replace(FOUND, revision="5-2"), INDEXED, RECIPES, lambda: "same")
+
+    assert (decision.action, decision.touched) == ("unchanged", True)
+
+
+def test_other_bytes_are_work() -> None:
+    """A changed file is worked on again."""
+    assert decide(replace(FOUND, revision="5-2"), INDEXED, RECIPES, lambda: "other").why == "changed"
+
+
+def test_another_recipe_is_work() -> None:
+    """Rows made by another parser, chunker, router or model are made again."""
+    assert decide(FOUND, INDEXED, Recipes("newer", "attempt"), never).why == "recipe"
+
+
+def test_a_permanent_failure_is_left_alone() -> None:
+    """A file that cannot be read is not tried again while nothing changed."""
+    assert decide(FOUND, FAILED, RECIPES, never).action == "quarantined"
+
+
+@pytest.mark.parametrize(
+    ("known", "recipes"),
+    [
+        (replace(FAILED, transient=True), RECIPES),
+        (FAILED, Recipes("rows", "higher limits")),
+        (replace(FAILED, error="PasswordNeeded"), Recipes("rows", "attempt", has_passwords=True)),
+    ],
+)
+def test_a_failure_is_tried_again_when_it_may_succeed(known: DocumentRecord, recipes: Recipes) -> None:
+    """Transient errors, other limits and passwords bring a document back."""
+    assert decide(FOUND, known, recipes, never).action == "work"
+
+
+def test_a_deleted_document_that_came_back_is_new() -> None:
+    """A file that was gone and is there again is ingested."""
+    assert decide(FOUND, replace(INDEXED, state="deleted"), RECIPES, never).why == "new"
+
+
+def test_limits_change_attempts_but_not_rows() -> None:
+    """Raising a limit retries failures and leaves indexed documents alone."""
+    models = (ModelId("a", "1", 4, "mean"), ModelId("b", "1", 4, "none"))
+    plain = make_recipes(Settings(), *models, versions=("1",))
+    raised = make_recipes(Settings.model_validate({"limits": {"pages": 5}}), *models, versions=("1",))
+
+    assert (plain.rows == raised.rows, plain.attempt == raised.attempt) == (True, False)
