@@ -83,12 +83,16 @@ def ingest(request: IngestRequest) -> Summary:
     config = Path(request.config) if request.config else None
     settings = load_settings(config, os.environ, request.overrides, cwd).settings
     run_id = str(runtime.flow_run.id)
-    with open_ingest(settings, run_id=run_id, cwd=cwd, now=lambda: dt.datetime.now(dt.UTC)) as run:
+    with open_ingest(settings, request.sources, run_id=run_id, cwd=cwd, now=_now) as run:
         planned = plan(run, request.sources, request.allow_mass_delete)
         _work(run, planned)
         summary = finish(run, planned)
     publish_summary(summary)
     return summary
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _work(run: Ingest, planned: Plan) -> None:

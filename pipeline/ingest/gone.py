@@ -13,24 +13,29 @@ from pipeline.ingest.records import as_deleted, has_rows
 from pipeline.store import Store
 from pipeline.types import DocumentRecord
 
-FEW = 10  # the guard against mass deletion looks away up to so many documents
+FEW = 10  # so many documents may go without asking, if others stay
 Item = TypeVar("Item")
 
 
-def find_gone(store: Store, listed: Sequence[str], seen: Set[str], limit: float) -> tuple[str, ...]:
-    """Documents below the listed folders that were not seen. Raises `UsageError`, before anything is deleted, if they
-    are more than the share `limit` of a folder's known documents: an unmounted disk looks just like that."""
+def find_gone(
+    store: Store, listed: Sequence[str], seen: Set[str], closed: Sequence[str], limit: float
+) -> tuple[str, ...]:
+    """Documents below the listed folders that were not seen; of what lies below `closed` folders nothing is known.
+
+    Raises `UsageError`, before anything is deleted, if more than the share `limit` of a folder's known documents would
+    go (a few may always go, but never all of them): an unmounted disk looks just like that.
+    """
     gone: list[str] = []
     for root in listed:
         known = missing = 0
-        for record in store.documents(prefix=root.rstrip("/") + "/"):
-            if record.parent is None and record.state != "deleted":
+        for record in store.documents(prefix=root):
+            if record.parent is None and record.state != "deleted" and not record.source_uri.startswith(tuple(closed)):
                 known += 1
                 if record.source_uri not in seen:
                     missing += 1
                     gone.append(record.source_uri)
         share = gone_share(missing, known)
-        if missing > FEW and share > limit:
+        if share > limit and (missing > FEW or missing == known > 1):
             raise UsageError(
                 f"{missing} of {known} known documents below {root} are gone ({share:.0%}): is a disk not mounted? "
                 "Nothing was deleted. If they are meant to go, run again with --allow-mass-delete"

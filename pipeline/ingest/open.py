@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,15 +14,20 @@ from pipeline.embed import PageModel, Unified
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
 from pipeline.ingest.run import Ingest
+from pipeline.sources.local import discover
 from pipeline.store import Models, open_store
 
 
 @contextmanager
-def open_ingest(settings: Settings, *, run_id: str, cwd: Path, now: Callable[[], dt.datetime]) -> Iterator[Ingest]:
-    """One run under the store's writer lock. The models are named, not loaded; the store is made if it is not there.
+def open_ingest(
+    settings: Settings, specs: Sequence[str], *, run_id: str, cwd: Path, now: Callable[[], dt.datetime]
+) -> Iterator[Ingest]:
+    """One run under the store's writer lock. The models are named, not loaded; the store is made if it is not there,
+    but not for sources that do not exist.
 
     Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
     """
+    discover(specs, settings.sources, settings.limits, cwd=cwd)
     unified, pages = models_of(settings)
     store = open_store(settings.store, create=Models(unified.id, pages.id))
     with store.writer():

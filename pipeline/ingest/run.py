@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import DocmillError, to_failure
+from pipeline.errors import DocmillError, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.fetch import changed_since, digest_of, fetch
 from pipeline.ingest.gone import delete, find_gone, groups, ledger_rows, vanished_attachments
@@ -29,7 +29,7 @@ from pipeline.parse import PARSER_VERSION, ParseOptions
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.parse.spool import read
 from pipeline.route import ROUTER_VERSION, route
-from pipeline.sources.local import discover, roots
+from pipeline.sources.local import UNREADABLE_FOLDER, discover, roots
 from pipeline.store import RowFile, Store, TokenCounts, doc_id
 from pipeline.types import Attachment, DocumentRecord, Failure, Found, Prepared, Row
 
@@ -88,12 +88,14 @@ class Ingest:
         work: list[Found] = []
         counts: Counter[str] = Counter()
         why: Counter[str] = Counter()
+        closed: list[str] = []
         found = discover(specs, self.settings.sources, self.settings.limits, cwd=self.cwd)
         for group in groups(found, LOOKUP):
             known = {record.source_uri: record for record in self.store.documents([item.uri for item in group])}
             notes = []
             for item in group:
                 self._seen.add(item.uri)
+                closed += [item.uri] if (item.skip or "").startswith(UNREADABLE_FOLDER) else []
                 before = known.get(item.uri)
                 decision = decide(item, before, self.recipes, digest_of(item))
                 if decision.action == "work" or (decision.action == "skipped" and before and has_rows(before)):
@@ -104,7 +106,9 @@ class Ingest:
                     notes += note(item, before, decision, self.run_id, self.now())
             self.store.record(notes)
         limit = 1.0 if allow_mass_delete else self.settings.sources.mass_delete
-        gone = find_gone(self.store, roots(specs, cwd=self.cwd), self._seen, limit)
+        gone = find_gone(self.store, roots(specs, cwd=self.cwd), self._seen, closed, limit)
+        if not work and not counts and not gone:
+            raise UsageError(f"{', '.join(specs)}: no files in it; is it the right folder?")
         self.tally.outcomes.update(counts)
         size = self.settings.batch_documents
         batches = tuple(tuple(work[start : start + size]) for start in range(0, len(work), size))

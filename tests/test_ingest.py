@@ -1,0 +1,187 @@
+"""Promises of a whole run, with the real parsers, workers and store, and embedders that compute."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from fakes import WordPages, WordUnified
+from PIL import Image
+
+from pipeline.config import Settings
+from pipeline.errors import AccountingError, UsageError
+from pipeline.ingest import Ingest, Summary
+from pipeline.ingest.accounts import check
+from pipeline.store import Models, Store, open_store
+
+NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+
+
+class Corpus:
+    """A folder and a store, ingested as often as asked."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.tmp_path, self.folder, self.unified = tmp_path, tmp_path / "corpus", WordUnified()
+        self.folder.mkdir()
+        self.store_path = tmp_path / "store"
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def store(self) -> Store:
+        return open_store(str(self.store_path), create=Models(self.unified.id, WordPages.id))
+
+    def ingest(self, *specs: str, allow_mass_delete: bool = False, **settings: object) -> Summary:
+        chosen = Settings.model_validate({"workers": 1, **settings})
+        store = self.store()
+        work = self.tmp_path / "work"
+        run = Ingest(
+            chosen, store, self.unified, WordPages(), run_id="r", now=lambda: NOW, work_dir=work, cwd=self.tmp_path
+        )
+        with store.writer():
+            try:
+                plan = run.plan(specs or ["corpus"], allow_mass_delete=allow_mass_delete)
+                for number, batch in enumerate(plan.batches):
+                    run.write(run.embed(run.prepare(batch, number), number), number)
+                return run.finish(plan)
+            finally:
+                run.close()
+
+    def texts(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for row in self.store().rows():
+            found.setdefault(row["source_uri"].rsplit("/", 1)[-1], []).append(row["text"])
+        return found
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return Corpus(tmp_path)
+
+
+def test_every_source_has_one_outcome(corpus: Corpus) -> None:
+    """Discovered = indexed + unchanged + skipped + quarantined, for good, empty, alien and broken files."""
+    corpus.write("good.txt", "the tide turns the wheel")
+    corpus.write("empty.txt", "")
+    corpus.write("broken.pdf", "%PDF-1.7 nothing more")
+    (corpus.folder / "alien.bin").write_bytes(bytes(range(256)) * 9)
+    summary = corpus.ingest()
+
+    assert (summary.discovered, summary.indexed, summary.skipped, summary.quarantined) == (4, 1, 2, 1)
+    assert summary.rows == {"text": 1, "image": 0, "page": 0}
+
+
+def test_a_second_run_changes_nothing(corpus: Corpus) -> None:
+    """Run again: all unchanged, nothing embedded, the table's version as it was."""
+    corpus.write("a.txt", "one")
+    corpus.write("broken.pdf", "%PDF-1.7 nothing more")
+    first = corpus.ingest()
+    corpus.unified.embedded.clear()
+    second = corpus.ingest()
+
+    assert (second.indexed, second.unchanged, second.quarantined) == (0, 1, 1)
+    assert second.table_version == first.table_version
+    assert corpus.unified.embedded == []
+
+
+def test_a_changed_document_is_replaced(corpus: Corpus) -> None:
+    """After a change only the new version can be found, and the other documents stay."""
+    corpus.write("a.txt", "old words")
+    corpus.write("b.txt", "stay")
+    corpus.ingest()
+    corpus.write("a.txt", "new words here")
+    summary = corpus.ingest()
+
+    assert (summary.indexed, summary.unchanged) == (1, 1)
+    assert corpus.texts() == {"a.txt": ["new words here"], "b.txt": ["stay"]}
+
+
+def test_a_document_that_breaks_keeps_its_last_good_rows(corpus: Corpus) -> None:
+    """A new version that cannot be read is quarantined; the old one stays searchable."""
+    path = corpus.write("a.html", "<h1>Title</h1><p>Good words in a paragraph of their own.</p>")
+    corpus.ingest()
+    before = corpus.texts()
+    path.write_bytes(b"%PDF-1.7 broken")
+    summary = corpus.ingest()
+
+    assert summary.quarantined == 1
+    assert corpus.texts() == before
+
+
+def test_a_deleted_file_leaves_the_table(corpus: Corpus) -> None:
+    """What is gone from a listed folder is gone from the search."""
+    gone = corpus.write("gone.txt", "gone")
+    corpus.write("stays.txt", "stays")
+    corpus.ingest()
+    gone.unlink()
+    summary = corpus.ingest()
+
+    assert (summary.deleted, list(corpus.texts())) == (1, ["stays.txt"])
+
+
+def test_an_emptied_folder_deletes_nothing(corpus: Corpus) -> None:
+    """An unmounted disk looks like an empty folder: the run stops, and only the flag lets it go on."""
+    files = [corpus.write(f"{n}.txt", f"text {n}") for n in range(3)]
+    corpus.ingest()
+    for file in files:
+        file.unlink()
+    with pytest.raises(UsageError, match="--allow-mass-delete"):
+        corpus.ingest()
+
+    assert len(corpus.texts()) == 3
+    assert corpus.ingest(allow_mass_delete=True).deleted == 3
+
+
+def test_an_excluded_document_leaves_the_table(corpus: Corpus) -> None:
+    """A document that a new pattern leaves out is skipped, and its rows go."""
+    corpus.write("a.txt", "one")
+    corpus.write("b.txt", "two")
+    corpus.ingest()
+    summary = corpus.ingest(sources={"exclude": ["b.txt"]})
+
+    assert (summary.unchanged, summary.skipped, list(corpus.texts())) == (1, 1, ["a.txt"])
+
+
+def test_attachments_are_documents_of_their_own(corpus: Corpus) -> None:
+    """A mail's attachment has its own URI below the mail's, and goes when the mail loses it."""
+    head = "From: a@example.org\nSubject: Tide\nMIME-Version: 1.0\n"
+    part = "--b\nContent-Type: text/plain\n\nSee the table.\n"
+    attached = '--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename="t.csv"\n\nday,height\nmon,3\n'
+    mail = head + 'Content-Type: multipart/mixed; boundary="b"\n\n' + part
+    corpus.write("m.eml", mail + attached + "--b--\n")
+    first = corpus.ingest()
+    uris = {row["source_uri"] for row in corpus.store().rows()}
+    corpus.write("m.eml", mail + "--b--\n")
+    corpus.ingest()
+
+    assert first.attachments == 1
+    assert any(uri.endswith("m.eml!/t.csv") for uri in uris)
+    assert list(corpus.texts()) == ["m.eml"]
+
+
+def test_a_picture_becomes_a_row_with_its_words(corpus: Corpus) -> None:
+    """A picture's row carries the words that belong to it, and its bytes are kept."""
+    Image.effect_noise((300, 200), 90).convert("RGB").save(corpus.folder / "red-boat.png")
+    corpus.ingest()
+    rows = [row for row in corpus.store().rows() if row["modality"] == "image"]
+
+    assert [row["text"] for row in rows] == ["red boat"]
+    assert corpus.store().asset(rows[0]["asset_id"])[:2] == b"\xff\xd8"
+
+
+def test_an_empty_folder_is_a_usage_error(corpus: Corpus) -> None:
+    """Nothing to ingest is said, not reported as success."""
+    with pytest.raises(UsageError, match="no files"):
+        corpus.ingest()
+
+
+def test_books_that_do_not_balance_fail_the_run() -> None:
+    """The accounting compares the counts with each other and the ledger with the table."""
+    summary = Summary("r", 2, 1, 0, 0, 1, 0, 0, {"text": 1}, 0.1, 1)
+
+    check(summary, {"text": 1})
+    with pytest.raises(AccountingError, match="ledger"):
+        check(summary, {"text": 2})
