@@ -1,0 +1,17 @@
+"""The LanceDB store: one database with corpus, ledger and assets. The only code that knows LanceDB."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("LANCEDB_LOG", "error")  # both engines read these once, when they are first imported
+os.environ.setdefault("LANCE_LOG", "error")
+
+from pipeline.store.assets import TokenCounts
+from pipeline.store.corpus import Store, open_store
+from pipeline.store.query import PageVectors
+from pipeline.store.rowfile import RowFile
+from pipeline.store.schema import Models, doc_id
+from pipeline.store.where import sql_literal
+
+__all__ = ["Models", "PageVectors", "RowFile", "Store", "TokenCounts", "doc_id", "open_store", "sql_literal"]

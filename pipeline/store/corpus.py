@@ -1,0 +1,238 @@
+"""A docmill store: one database with the corpus, its ledger and its assets. Everything outside talks to `Store`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ModelMismatch, NotAStore, StoreError, UsageError
+from pipeline.store import indexes, query
+from pipeline.store.assets import Assets, TokenCounts
+from pipeline.store.edge import retrying, translated
+from pipeline.store.ledger import Ledger
+from pipeline.store.lock import OURS, writer_lock
+from pipeline.store.query import PageVectors
+from pipeline.store.rowfile import RowFile
+from pipeline.store.schema import CORPUS, TABLES, Models, clean
+from pipeline.store.tables import Tables
+from pipeline.store.where import is_one_of, sql_literal
+from pipeline.types import DocumentRecord, Modality
+
+LOCK_WAIT_S = 10.0
+
+
+def open_store(uri: str, *, create: Models | None = None) -> Store:
+    """The store at `uri`, a folder or an object-store URI (credentials from the environment).
+
+    With `create` it is made on demand and pinned to these models. Raises `UsageError` if it is not there, `NotAStore`
+    if something else is, `ModelMismatch` if it was made with other models, `StoreError` if it cannot be read or made.
+    """
+    with translated(uri, "open the store"):
+        _check_place(uri, create is not None)
+        tables = Tables(uri)
+        if create is not None and not _is_whole(tables):
+            with writer_lock(uri, LOCK_WAIT_S):
+                tables.create(create)
+        if not tables.exists(CORPUS):
+            raise UsageError(_missing(uri))
+        models = tables.models()
+    if create is not None and create != models:
+        raise ModelMismatch(_mismatch(uri, models, create))
+    return Store(uri, tables, models)
+
+
+class Store:
+    """An open store. Reads see the newest commit; writes belong inside `writer()`."""
+
+    def __init__(self, uri: str, tables: Tables, models: Models) -> None:
+        self.uri, self.models = uri, models
+        self._tables, self._ledger, self._assets = tables, Ledger(tables), Assets(tables)
+
+    def version(self) -> int:
+        """Version of the corpus; it counts commits."""
+        with translated(self.uri, "read the store"):
+            return self._tables.version(CORPUS)
+
+    # writing --------------------------------------------------------------------------------------------------
+
+    def writer(self, timeout_s: float = LOCK_WAIT_S) -> AbstractContextManager[None]:
+        """The exclusive lock of all writes. Raises `StoreBusy` if another process holds it for `timeout_s` seconds."""
+        return writer_lock(self.uri, timeout_s)
+
+    def replace(self, rows: RowFile | None, doc_ids: Sequence[str]) -> int:
+        """The rows of these documents become exactly those of the file, in one commit; without rows they are deleted.
+
+        Pictures are stored before that commit, those that nothing refers to any more are dropped after it. Returns the
+        version of the corpus. Raises `StoreError` if the file has rows of other documents; nothing is written then.
+        """
+        with translated(self.uri, "write rows"):
+            kept = self._pictures(rows, set(doc_ids))
+            before = self._assets.ids(doc_ids)
+            if rows is not None:
+                self._assets.add((asset, *kept[asset]) for asset in kept if asset not in before)
+            if doc_ids:
+                retrying(lambda: self._merge(rows, doc_ids))
+            self._assets.drop(before - kept.keys())
+        return self.version()
+
+    def record(self, records: Sequence[DocumentRecord]) -> None:
+        """Insert or overwrite ledger rows by `source_uri`, in one commit. Call it after the corpus rows are written."""
+        with translated(self.uri, "write the ledger"):
+            self._ledger.record(records)
+
+    def set_frequencies(self, counted: TokenCounts) -> None:
+        with translated(self.uri, "write the token counts"):
+            self._assets.write_counts(counted)
+
+    def refresh_indexes(self) -> None:
+        """Make the indexes cover all rows and merge small files. Without anything new it writes nothing."""
+        with translated(self.uri, "refresh the indexes"):
+            indexes.refresh(self._tables)
+
+    # reading --------------------------------------------------------------------------------------------------
+
+    def documents(
+        self, uris: Sequence[str] | None = None, *, state: str | None = None, prefix: str | None = None
+    ) -> Iterator[DocumentRecord]:
+        """Ledger rows that meet all given conditions, in order of `source_uri`, streamed."""
+        with translated(self.uri, "read the ledger"):
+            yield from self._ledger.read(uris, state, prefix)
+
+    def count(self) -> dict[Modality, int]:
+        """Number of corpus rows by modality."""
+        with translated(self.uri, "read the corpus"):
+            return query.count(self._tables)
+
+    def rows(self, source_uri: str | None = None) -> Iterator[dict[str, Any]]:
+        """All rows, or one document's, without vectors, streamed in document order from one version of the table.
+
+        The order is source, page (rows without one last), text before picture before page, ordinal.
+        """
+        where = None if source_uri is None else f"source_uri = {sql_literal(clean(source_uri))}"
+        with translated(self.uri, "read the corpus"):
+            yield from query.rows(self._tables, where)
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Rows by id, without vectors; ids that are not there are left out."""
+        with translated(self.uri, "read the corpus"):
+            return query.fetch(self._tables, ids)
+
+    def nearest(self, vector: Any, *, modality: Modality, k: int, where: str | None = None) -> list[tuple[str, float]]:
+        """(id, cosine similarity) of the rows next to a (dim,) vector, best first, filtered before they are ranked."""
+        with translated(self.uri, "search the corpus"):
+            return query.nearest(self._tables, vector, modality, k, query.user_filter(self._tables, where))
+
+    def match(
+        self, text: str, *, k: int, modality: Modality | None = None, where: str | None = None
+    ) -> list[tuple[str, float]]:
+        """(id, BM25 score) of rows with some of these words, best first. The text is words, never query syntax."""
+        with translated(self.uri, "search the corpus"):
+            return query.match(self._tables, text, modality, k, query.user_filter(self._tables, where))
+
+    def multivectors(self, ids: Sequence[str] | None = None, where: str | None = None) -> PageVectors:
+        """Late-interaction vectors of page rows: those of `ids`, in that order, or all in order of their id."""
+        with translated(self.uri, "read the corpus"):
+            condition = query.user_filter(self._tables, where)
+            return query.multivectors(self._tables, ids, condition, self.models.pages.dim)
+
+    def page_texts(self) -> Iterator[str]:
+        """Texts of all page rows, streamed in no particular order."""
+        with translated(self.uri, "read the corpus"):
+            for batch in self._tables.batches(CORPUS, "modality = 'page'", ["text"]):
+                yield from (text or "" for text in batch["text"].to_pylist())
+
+    def frequencies(self) -> TokenCounts | None:
+        """Token counts as they were last set."""
+        with translated(self.uri, "read the token counts"):
+            return self._assets.read_counts()
+
+    def asset(self, asset_id: str) -> bytes:
+        """The bytes of a picture or thumbnail. Raises `UsageError` if there is none of this id."""
+        with translated(self.uri, "read a picture"):
+            found = self._assets.read(asset_id)
+        if found is None:
+            raise UsageError(f"{self.uri}: there is no asset {asset_id[:80]!r}")
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """Rows by modality, documents by state, bytes and versions by table, index coverage, models."""
+        with translated(self.uri, "read the store"):
+            tables = {name: self._tables.open(name) for name in TABLES}
+            return {
+                "uri": self.uri,
+                "rows": self.count(),
+                "documents": self._ledger.states(),
+                "bytes": {name: self._bytes(name) for name in TABLES},
+                "versions": {name: self._tables.version(name) for name in TABLES},
+                "indexes": {name: indexes.coverage(table) for name, table in tables.items()},
+                "models": {"unified": str(self.models.unified), "pages": str(self.models.pages)},
+            }
+
+    # helpers --------------------------------------------------------------------------------------------------
+
+    def _pictures(self, rows: RowFile | None, doc_ids: set[str]) -> dict[str, tuple[str, Path]]:
+        """Pictures of the file by asset id; checks that all its rows are of the documents that are replaced."""
+        found: dict[str, tuple[str, Path]] = {}
+        if rows is None:
+            return found
+        if rows.models != self.models:
+            raise ModelMismatch(_mismatch(self.uri, self.models, rows.models))
+        for document, uri, asset, picture in rows.column("doc_id", "source_uri", "asset_id", "picture"):
+            if document not in doc_ids:
+                raise StoreError(f"{uri}: its rows are in the file, but it is not among the documents to replace")
+            if asset is not None:
+                found[asset] = (document, Path(picture))
+        return found
+
+    def _merge(self, rows: RowFile | None, doc_ids: Sequence[str]) -> None:
+        table = self._tables.fresh(CORPUS)
+        here = is_one_of("doc_id", sorted(set(doc_ids)))
+        if (rows is None or rows.is_empty()) and table.count_rows(here) == 0:
+            return
+        source = table.schema.empty_table() if rows is None else rows.reader()
+        merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+        merge.when_not_matched_by_source_delete(here).execute(source, on_bad_vectors="null")
+
+    def _bytes(self, name: str) -> int:
+        """All files of the table, old versions and indexes too; for an object store what its newest version holds."""
+        if "://" in self.uri:
+            return int(self._tables.open(name).stats()["total_bytes"])
+        return sum(file.stat().st_size for file in Path(self.uri, f"{name}.lance").rglob("*") if file.is_file())
+
+
+def _check_place(uri: str, create: bool) -> None:
+    """Before anything is written: refuse what is no store, and what is not there unless it is to be made."""
+    if "://" in uri:
+        return
+    place = Path(uri)
+    if not place.exists():
+        if not create:
+            raise UsageError(_missing(uri))
+        return
+    if not place.is_dir():
+        raise NotAStore(f"{uri}: it is a file, not a store; give another --store")
+    content = {entry.name for entry in place.iterdir()} - set(OURS)
+    if content and not content & {f"{name}.lance" for name in TABLES}:
+        raise NotAStore(
+            f"{uri}: the folder holds other files ({min(content)}) and no docmill tables; give another --store"
+        )
+
+
+def _is_whole(tables: Tables) -> bool:
+    return all(tables.exists(name) for name in TABLES) and any(
+        index.columns == ["text"] for index in tables.open(CORPUS).list_indices()
+    )
+
+
+def _missing(uri: str) -> str:
+    return f"no docmill store at {uri}: run `docmill ingest` first, or give --store"
+
+
+def _mismatch(uri: str, pinned: Models, wanted: Models) -> str:
+    pairs = (("unified", pinned.unified, wanted.unified), ("pages", pinned.pages, wanted.pages))
+    differing = "; ".join(
+        f"{kind}: the store has {old}, the settings say {new}" for kind, old, new in pairs if old != new
+    )
+    return f"{uri}: made with another model ({differing}). Give another --store, or run `docmill backfill reembed`"

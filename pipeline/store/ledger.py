@@ -1,0 +1,77 @@
+"""The ledger: one row a source and what became of it, in the table `documents`. Knows nothing of corpus rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.store.edge import retrying
+from pipeline.store.schema import DOCUMENTS, clean, documents_schema, to_json
+from pipeline.store.tables import GROUP, Tables, groups
+from pipeline.store.where import both, is_one_of, sql_literal
+from pipeline.types import DocumentRecord
+
+COLUMNS = [field.name for field in fields(DocumentRecord)]
+
+
+class Ledger:
+    """The `documents` table, keyed by `source_uri`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def record(self, records: Sequence[DocumentRecord]) -> None:
+        """Insert or overwrite in one commit; of two records of one source the last counts."""
+        latest = {clean(record.source_uri): _to_row(record) for record in records}
+        if not latest:
+            return
+        rows = pa.Table.from_pylist(list(latest.values()), schema=documents_schema())
+
+        def merge() -> None:
+            builder = self._tables.fresh(DOCUMENTS).merge_insert("source_uri")
+            builder.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+
+        retrying(merge)
+
+    def read(self, uris: Sequence[str] | None, state: str | None, prefix: str | None) -> Iterator[DocumentRecord]:
+        """Records that meet all given conditions, in order of `source_uri`."""
+        state_is = f"state = {sql_literal(state)}" if state else None
+        begins = f"starts_with(source_uri, {sql_literal(clean(prefix))})" if prefix else None
+        if uris is None:
+            yield from self._select(both(state_is, begins))
+            return
+        for group in groups(sorted({clean(uri) for uri in uris}), GROUP):
+            yield from self._select(both(is_one_of("source_uri", group), state_is, begins))
+
+    def states(self) -> dict[str, int]:
+        """Number of documents by state."""
+        counted: Counter[str] = Counter()
+        for batch in self._tables.batches(DOCUMENTS, None, ["state"]):
+            counted.update(batch["state"].to_pylist())
+        return dict(sorted(counted.items()))
+
+    def _select(self, where: str | None) -> Iterator[DocumentRecord]:
+        for row in self._tables.ordered(DOCUMENTS, where, COLUMNS, ["source_uri"], _keys):
+            yield _from_row(row)
+
+
+def _keys(batch: Any) -> Any:
+    return pa.record_batch({"source_uri": batch["source_uri"].dictionary_encode(), "_rowid": batch["_rowid"]})
+
+
+def _to_row(record: DocumentRecord) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in COLUMNS}
+    values |= {name: clean(value) for name, value in values.items() if isinstance(value, str)}
+    values["warnings"] = [clean(warning) for warning in record.warnings]
+    values["metadata"] = to_json(record.metadata)
+    return values
+
+
+def _from_row(row: dict[str, Any]) -> DocumentRecord:
+    warnings, metadata = tuple(row.pop("warnings") or ()), json.loads(row.pop("metadata") or "{}")
+    return DocumentRecord(**row, warnings=warnings, metadata=metadata)

@@ -1,0 +1,67 @@
+"""The writer lock: one process at a time writes to a store. The system frees it when its holder dies."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from pipeline.errors import StoreBusy
+from pipeline.store.edge import translated
+
+LOCK = ".docmill.lock"
+HOLDER = ".docmill.writer.json"  # who holds the lock, for the message to others; it means nothing without the lock
+OURS = (LOCK, HOLDER)
+
+
+@contextmanager
+def writer_lock(uri: str, timeout_s: float) -> Iterator[None]:
+    """Hold the lock. Raises `StoreBusy`, naming the holder, if it is not free within `timeout_s` seconds.
+
+    An object store has no lock of the system: there the lock keeps writers of one user and machine apart, no others.
+    """
+    folder = _folder(uri)
+    with translated(uri, "lock the store for writing"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=timeout_s, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StoreBusy(
+                f"{uri}: another run is writing to this store ({_holder(folder)}); wait for it to end, or stop it"
+            ) from None
+    try:
+        with translated(uri, "lock the store for writing"):
+            _note(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _folder(uri: str) -> Path:
+    if "://" in uri:
+        return user_cache_path("docmill") / "locks" / hashlib.sha256(uri.encode()).hexdigest()[:32]
+    return Path(uri)
+
+
+def _note(folder: Path) -> None:
+    started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    (folder / HOLDER).write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": started}))
+
+
+def _holder(folder: Path) -> str:
+    try:
+        note = json.loads((folder / HOLDER).read_text())
+        return f"process {note['pid']} on {note['host']}, since {note['started']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its process is not known"

@@ -1,0 +1,143 @@
+"""Reading the corpus: rows in order, nearest vectors, words, multi-vectors. Writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from lancedb.query import MatchQuery
+
+from pipeline.errors import UsageError
+from pipeline.store.edge import reason
+from pipeline.store.indexes import EXACT_VECTORS
+from pipeline.store.schema import CORPUS, VECTORS, clean
+from pipeline.store.tables import GROUP, Tables, groups
+from pipeline.store.where import both, checked, is_one_of, sql_literal
+from pipeline.types import Modality
+
+MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
+MAX_QUERY = 10_000  # characters of a query that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class PageVectors:
+    """Multi-vectors of pages: page i is `ids[i]` and `vectors[offsets[i]:offsets[i + 1]]`."""
+
+    ids: list[str]
+    vectors: npt.NDArray[np.float16]  # (total, dim)
+    offsets: npt.NDArray[np.int64]  # (pages + 1,)
+
+
+def user_filter(tables: Tables, where: str | None) -> str | None:
+    """A user's condition, checked word by word and then by the query planner. Raises `UsageError`."""
+    if where is None or not where.strip():
+        return None
+    table = tables.open(CORPUS)
+    condition = checked(where, table.schema.names)
+    try:
+        table.search().where(condition).select(["id"]).explain_plan()
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"filter {where[:200]!r}: {reason(error)}") from error
+    return condition
+
+
+def count(tables: Tables) -> dict[Modality, int]:
+    counted: Counter[str] = Counter()
+    for batch in tables.batches(CORPUS, None, ["modality"]):
+        counted.update({pair["values"]: pair["counts"] for pair in batch["modality"].value_counts().to_pylist()})
+    return {modality: counted[modality] for modality in MODALITIES}
+
+
+def rows(tables: Tables, where: str | None) -> Iterator[dict[str, Any]]:
+    key = ["source_uri", "page", "modality", "id"]
+    yield from tables.ordered(CORPUS, where, _plain_columns(tables), key, _document_order)
+
+
+def fetch(tables: Tables, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for group in groups(ids, GROUP):
+        for batch in tables.batches(CORPUS, is_one_of("id", group), _plain_columns(tables)):
+            found.update((row["id"], row) for row in batch.to_pylist())
+    return found
+
+
+def nearest(
+    tables: Tables, vector: npt.ArrayLike, modality: Modality, k: int, where: str | None
+) -> list[tuple[str, float]]:
+    """Exact while few rows come into question; above that an approximate search whose best are scored exactly."""
+    table = tables.open(CORPUS)
+    wanted = np.asarray(vector, np.float32).reshape(-1)
+    dim = table.schema.field("vector").type.list_size
+    if wanted.shape != (dim,) or not np.isfinite(wanted).all():
+        raise UsageError(f"a query vector must be {dim} finite numbers, this one has shape {wanted.shape}")
+    condition = both(f"modality = {sql_literal(modality)}", "vector IS NOT NULL", where)
+    query = table.search(wanted, vector_column_name="vector").distance_type("cosine").where(condition, prefilter=True)
+    exact = table.count_rows(condition) <= EXACT_VECTORS
+    query = query.bypass_vector_index() if exact else query.refine_factor(10)
+    return _ranked(query.limit(k).select(["id", "_distance"]).to_arrow(), "_distance", lambda distance: 1.0 - distance)
+
+
+def match(tables: Tables, text: str, modality: Modality | None, k: int, where: str | None) -> list[tuple[str, float]]:
+    words = clean(text[:MAX_QUERY])
+    if not words.strip() or k < 1:
+        return []
+    condition = both(f"modality = {sql_literal(modality)}" if modality else None, where)
+    query = tables.open(CORPUS).search(MatchQuery(words, "text"), query_type="fts")
+    query = query.where(condition, prefilter=True) if condition else query
+    return _ranked(query.limit(k).select(["id", "_score"]).to_arrow(), "_score", float)
+
+
+def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, dim: int) -> PageVectors:
+    found: dict[str, npt.NDArray[np.float16]] = {}
+    present = "multivector IS NOT NULL"
+    conditions = [None] if ids is None else [is_one_of("id", group) for group in groups(ids, GROUP)]
+    for condition in conditions:
+        for batch in tables.batches(CORPUS, both(present, condition, where), ["id", "multivector"]):
+            found.update(zip(batch["id"].to_pylist(), _matrices(batch["multivector"], dim), strict=True))
+    order = sorted(found, key=_page_order) if ids is None else [name for name in dict.fromkeys(ids) if name in found]
+    offsets = np.cumsum([0] + [len(found[name]) for name in order], dtype=np.int64)
+    vectors = np.concatenate([found[name] for name in order]) if order else np.zeros((0, dim), np.float16)
+    return PageVectors(order, vectors, offsets)
+
+
+def _matrices(column: Any, dim: int) -> Iterator[npt.NDArray[np.float16]]:
+    flat = column.values.values.to_numpy(zero_copy_only=False).reshape(-1, dim)
+    starts = column.offsets.to_numpy()
+    for start, end in pairwise(starts):
+        yield flat[start:end]
+
+
+def _page_order(name: str) -> tuple[str, int]:
+    document, _, ordinal = name.rpartition(":")
+    return document, int(ordinal)
+
+
+def _document_order(batch: Any) -> Any:
+    parts = pc.split_pattern(batch["id"], ":", max_splits=1, reverse=True)
+    return pa.record_batch(
+        {
+            "source_uri": batch["source_uri"].dictionary_encode(),
+            "page": batch["page"],
+            "modality": pc.index_in(batch["modality"], pa.array(MODALITIES)),
+            "ordinal": pc.list_element(parts, 1).cast(pa.int32()),
+            "_rowid": batch["_rowid"],
+        }
+    )
+
+
+def _ranked(found: Any, column: str, score: Any) -> list[tuple[str, float]]:
+    """Best first; equal scores in order of id, so that a search says the same twice."""
+    pairs = zip(found["id"].to_pylist(), found[column].to_pylist(), strict=True)
+    scored = [(name, score(value)) for name, value in pairs if value is not None and np.isfinite(value)]
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _plain_columns(tables: Tables) -> list[str]:
+    return [name for name in tables.open(CORPUS).schema.names if name not in VECTORS]

@@ -1,0 +1,138 @@
+"""The three tables as Arrow schemas, the models they are pinned to, the names of rows. Reads and writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+from lance import blob_field
+
+from pipeline.types import Modality, ModelId
+
+CORPUS, DOCUMENTS, ASSETS = "corpus", "documents", "assets"
+TABLES = (DOCUMENTS, ASSETS, CORPUS)  # the order of creation: a store is whole once it has a corpus
+VECTORS = ("vector", "multivector")
+MODELS_KEY = b"docmill.models"
+KEY = {
+    b"lance-schema:unenforced-primary-key": b"true"
+}  # two writers of the same new row conflict instead of both adding
+INSTANT = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The two models a store is pinned to."""
+
+    unified: ModelId
+    pages: ModelId
+
+
+def doc_id(uri: str) -> str:
+    """The name of a document: the first 32 hex digits of the SHA-256 of its canonical source URI.
+
+    >>> doc_id("file:///a.pdf")
+    'c8e68f01a82f83ad81eb4b67f23ad46d'
+    """
+    return hashlib.sha256(clean(uri).encode()).hexdigest()[:32]
+
+
+def row_id(document: str, modality: Modality, ordinal: int) -> str:
+    return f"{document}:{modality}:{ordinal}"
+
+
+def clean(text: str) -> str:
+    """The text as valid UTF-8: lone surrogates, which no table can hold, are written out as `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def corpus_schema(models: Models) -> pa.Schema:
+    text = pa.string()
+    return pa.schema(
+        [
+            pa.field("id", text, nullable=False, metadata=KEY),
+            pa.field("doc_id", text, nullable=False),
+            pa.field("source_uri", text, nullable=False),
+            pa.field("content_sha256", text),
+            pa.field("media_type", text),
+            pa.field("title", text),
+            pa.field("modality", text, nullable=False),
+            pa.field("page", pa.int32()),
+            pa.field("bbox", pa.list_(pa.float32(), 4)),
+            pa.field("headings", pa.list_(text)),
+            pa.field("text", text),
+            pa.field("token_count", pa.int32()),
+            pa.field("vector", pa.list_(pa.float32(), models.unified.dim)),
+            pa.field("multivector", pa.list_(pa.list_(pa.float16(), models.pages.dim))),
+            pa.field("asset_id", text),
+            pa.field("route", text),
+            pa.field("route_reason", text),
+            pa.field("route_signals", text),
+            pa.field("unified_model", text),
+            pa.field("page_model", text),
+            pa.field("recipe", text),
+            pa.field("run_id", text),
+            pa.field("ingested_at", INSTANT),
+            pa.field("source_modified_at", INSTANT),
+            pa.field("metadata", text),  # JSON object of strings, as `to_json` writes it
+        ],
+        metadata={MODELS_KEY: dump_models(models)},
+    )
+
+
+def documents_schema() -> pa.Schema:
+    text, count = pa.string(), pa.int32()
+    return pa.schema(
+        [
+            pa.field("source_uri", text, nullable=False, metadata=KEY),
+            *(pa.field(name, text) for name in ("doc_id", "state", "revision", "content_sha256")),
+            pa.field("size_bytes", pa.int64()),
+            *(pa.field(name, text) for name in ("media_type", "title", "recipe", "parent")),
+            *(pa.field(name, count) for name in ("text_rows", "image_rows", "page_rows", "attempts")),
+            pa.field("error", text),
+            pa.field("stage", text),
+            pa.field("page", count),
+            pa.field("message", text),
+            pa.field("transient", pa.bool_()),
+            pa.field("fingerprint", text),
+            pa.field("warnings", pa.list_(text)),
+            pa.field("run_id", text),
+            *(pa.field(name, INSTANT) for name in ("first_seen", "last_seen", "modified_at")),
+            pa.field("seconds", pa.float64()),
+            pa.field("metadata", text),
+        ]
+    )
+
+
+def assets_schema() -> pa.Schema:
+    return pa.schema(
+        [
+            pa.field("asset_id", pa.string(), nullable=False, metadata=KEY),
+            pa.field("doc_id", pa.string(), nullable=False),
+            pa.field("media_type", pa.string()),
+            blob_field("bytes"),
+        ]
+    )
+
+
+def dump_models(models: Models) -> bytes:
+    return json.dumps(asdict(models), sort_keys=True).encode()
+
+
+def load_models(stored: bytes) -> Models:
+    """Inverse of `dump_models`; raises ValueError, KeyError or TypeError for anything else."""
+    values: dict[str, dict[str, Any]] = json.loads(stored)
+    return Models(ModelId(**values["unified"]), ModelId(**values["pages"]))
+
+
+def to_json(values: Mapping[str, str]) -> str:
+    """One canonical JSON text, so that `"key":"value"` can be looked for in it.
+
+    >>> to_json({"b": "2", "a": "x"})
+    '{"a":"x","b":"2"}'
+    """
+    strings = {clean(str(key)): clean(str(value)) for key, value in values.items()}
+    return json.dumps(strings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
