@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import Unreadable
 from pipeline.parse import ParseOptions
-from pipeline.types import Attachment, Blob, Event, Info, Page, Part, Picture, Route
+from pipeline.types import Attachment, Blob, Event, Info, Page, Part, Picture, Route, Signals
 
 TEXT = Route("text", "test")
 
@@ -28,6 +28,10 @@ def misbehave(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Eve
             yield page(number, f"page {number}")
     if "end" in trouble:
         DEEDS[trouble["end"]]()
+
+
+def decide(signals: Signals) -> Route:
+    return TEXT
 
 
 def page(number: int | None, text: str) -> Page:
@@ -100,7 +104,7 @@ def attach(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]
 
 
 def look_around(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
-    """Tells of its surroundings: environment, network, memory limit, whether `__main__` was imported."""
+    """Tells of its surroundings: the environment and what the network allows."""
     yield Info(metadata=dict(os.environ) | {"proc": Path("/proc/self/environ").read_bytes().decode()})
     host, port = blob.name.split(":")
     for attempt in (lambda: socket.create_connection((host, int(port)), 2), lambda: raw_connect(host, int(port))):
@@ -112,8 +116,6 @@ def look_around(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[E
     left, right = socket.socketpair()
     left.sendall(b"local sockets work")
     yield page(None, right.recv(100).decode())
-    yield page(None, str("__mp_main__" in sys.modules))
-    yield page(None, " ".join(sys.modules))
 
 
 def raw_connect(host: str, port: int) -> None:

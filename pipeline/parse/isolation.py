@@ -47,7 +47,7 @@ def bare_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def confine(limits: Limits, parent: int) -> None:
-    """Shut the calling process in: memory, network, priority, output; it dies with the thread that started it.
+    """Shut the calling process in: memory, network, priority; it dies with the thread that started it.
 
     What the system does not offer is left out, never an error: an initialiser that fails would be started for ever.
     """
@@ -59,9 +59,6 @@ def confine(limits: Limits, parent: int) -> None:
     _cap_memory(limits.memory_mb << 20)
     _bar_network()
     _die_with_parent(parent)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    sys.stderr.flush()
-    os.dup2(sink, 2)  # libraries complain about hostile files at length; stdout never was the caller's
 
 
 def _cap_memory(size_bytes: int) -> None:
@@ -117,6 +114,7 @@ class _BarePopen(popen_spawn_posix.Popen):
                 pass_fds=[*self._fds, tracker_fd, child_r, child_w],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # libraries complain about hostile files at length
             )
         finally:
             _close(child_r, child_w)

@@ -37,6 +37,7 @@ RESUMES = 5  # crashed pages of one document that are left out before the docume
 RESTARTS = 3  # of the whole pool without one document done
 TASKS_PER_WORKER = 100  # then it is replaced, so that leaks of native libraries stay small
 HEARTBEAT_S = 5.0
+WORKERS_FAIL = "parse workers end as soon as they start; `python -c 'import pipeline.parse.worker'` may tell why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ class Sandbox:
     def _ready(self) -> ProcessPool:
         if self._pool is None or not self._pool.active:
             if self._restarts > RESTARTS:
-                raise WorkerDied("parse workers end as soon as they start; see the messages above, or free memory")
+                raise WorkerDied(WORKERS_FAIL)
             self._restarts += 1
             self._close()
             self._pool = self._open()

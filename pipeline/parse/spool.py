@@ -27,7 +27,9 @@ def append(spool: BinaryIO, event: Event) -> int:
     """Write one event as one line and flush it; returns the line's bytes. ValueError for a value no reader takes."""
     adapter = ADAPTERS[type(event).__name__]
     body = _encode(adapter, event)
-    adapter.validate_json(body)  # a box with NaN in it is the parser's bug and must not surface in the reader
+    again = adapter.validate_json(body)  # a box with NaN in it is the parser's bug and must not surface in the reader
+    if type(getattr(again, "signals", None)) is not type(getattr(event, "signals", None)):
+        raise ValueError(f"signals that cannot be written: {event}")
     line = b"%s %s\n" % (type(event).__name__.encode(), body)
     spool.write(line)
     spool.flush()
