@@ -65,6 +65,14 @@ def test_special_tokens_in_a_document_are_only_letters() -> None:
     assert model.ids("[SEP]") == model.ids("[ sep ]")
 
 
+def test_lone_surrogates_are_counted() -> None:
+    """Half a character from a damaged document is a token like any other, in its place."""
+    model = minilm()
+
+    assert model.count_tokens(["a \ud800 b"]) == [3]
+    assert model.offsets("é \ud800 b") == [(0, 1), (2, 3), (4, 5)]
+
+
 def test_offsets_point_into_the_text() -> None:
     """Offsets give each token's characters, one span a token."""
     text = "Füße und hands"

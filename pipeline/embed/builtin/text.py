@@ -38,17 +38,18 @@ class MiniLM:
 
     def ids(self, text: str) -> list[int]:
         """Token ids of the whole text without special tokens; nothing is cut off."""
-        ids: list[int] = _tokenizer().encode(text, add_special_tokens=False).ids
+        ids: list[int] = _tokenizer().encode(_encodable(text), add_special_tokens=False).ids
         return ids
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in characters of each token of `ids(text)`."""
-        spans: list[tuple[int, int]] = _tokenizer().encode(text, add_special_tokens=False).offsets
+        spans: list[tuple[int, int]] = _tokenizer().encode(_encodable(text), add_special_tokens=False).offsets
         return spans
 
     def batch_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """`ids` of many texts, on several cores."""
-        return [found.ids for found in _tokenizer().encode_batch_fast(list(texts), add_special_tokens=False)]
+        readable = [_encodable(text) for text in texts]
+        return [found.ids for found in _tokenizer().encode_batch_fast(readable, add_special_tokens=False)]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self.batch_ids(texts)]
@@ -142,6 +143,11 @@ def unit(rows: npt.NDArray[np.float32]) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero."""
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def _encodable(text: str) -> str:
+    """The text with "?" for each lone surrogate, which damaged documents hold and the tokenizer refuses."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
