@@ -1,4 +1,4 @@
-"""Pictures and page thumbnails as bytes, and the page model's token counts; not in the corpus, so that merges stay cheap."""
+"""Pictures and page thumbnails as bytes, and the page model's token counts; apart from the corpus, for cheap merges."""
 
 from __future__ import annotations
 

@@ -10,14 +10,15 @@ from typing import Any
 from pipeline.errors import ModelMismatch, NotAStore, StoreError, UsageError
 from pipeline.store import indexes, query
 from pipeline.store.assets import Assets, TokenCounts
-from pipeline.store.edge import retrying, translated
+from pipeline.store.commit import replace_rows
+from pipeline.store.edge import translated
 from pipeline.store.ledger import Ledger
 from pipeline.store.lock import OURS, writer_lock
 from pipeline.store.query import PageVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.tables import Tables
-from pipeline.store.where import is_one_of, sql_literal
+from pipeline.store.where import sql_literal
 from pipeline.types import DocumentRecord, Modality
 
 LOCK_WAIT_S = 10.0
@@ -73,7 +74,7 @@ class Store:
             if rows is not None:
                 self._assets.add((asset, *kept[asset]) for asset in kept if asset not in before)
             if doc_ids:
-                retrying(lambda: self._merge(rows, doc_ids))
+                replace_rows(self._tables, rows, doc_ids)
             self._assets.drop(before - kept.keys())
         return self.version()
 
@@ -173,27 +174,21 @@ class Store:
     # helpers --------------------------------------------------------------------------------------------------
 
     def _pictures(self, rows: RowFile | None, doc_ids: set[str]) -> dict[str, tuple[str, Path]]:
-        """Pictures of the file by asset id; checks that all its rows are of the documents that are replaced."""
+        """Pictures of the file by asset id; checks that its rows are unique and of the documents that are replaced."""
         found: dict[str, tuple[str, Path]] = {}
         if rows is None:
             return found
         if rows.models != self.models:
             raise ModelMismatch(_mismatch(self.uri, self.models, rows.models))
-        for document, uri, asset, picture in rows.column("doc_id", "source_uri", "asset_id", "picture"):
-            if document not in doc_ids:
-                raise StoreError(f"{uri}: its rows are in the file, but it is not among the documents to replace")
+        seen: set[str] = set()
+        for name, document, uri, asset, picture in rows.column("id", "doc_id", "source_uri", "asset_id", "picture"):
+            if document not in doc_ids or name in seen:
+                trouble = "twice in the file" if name in seen else "in the file, but its document is not to be replaced"
+                raise StoreError(f"{uri}: the row {name} is {trouble}; nothing was written")
+            seen.add(name)
             if asset is not None:
                 found[asset] = (document, Path(picture))
         return found
-
-    def _merge(self, rows: RowFile | None, doc_ids: Sequence[str]) -> None:
-        table = self._tables.fresh(CORPUS)
-        here = is_one_of("doc_id", sorted(set(doc_ids)))
-        if (rows is None or rows.is_empty()) and table.count_rows(here) == 0:
-            return
-        source = table.schema.empty_table() if rows is None else rows.reader()
-        merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-        merge.when_not_matched_by_source_delete(here).execute(source, on_bad_vectors="null")
 
     def _bytes(self, name: str) -> int:
         """All files of the table, old versions and indexes too; for an object store what its newest version holds."""

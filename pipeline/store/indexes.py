@@ -13,6 +13,7 @@ from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
 EXACT_PAGES = 2_000
+COMPACT_ROWS = 128  # held at a time while files are merged; a row may hold a megabyte of vectors
 SMALL_FRAGMENTS = 8  # so many small files are worth a compaction even if every index is complete
 
 SCALAR: Mapping[str, Mapping[str, Any]] = {
@@ -42,6 +43,8 @@ def _refresh(table: Any, wanted: Mapping[str, Any]) -> None:
         return
     there = coverage(table)
     if any(index["unindexed"] for index in there.values()) or _small_fragments(table) > SMALL_FRAGMENTS:
+        table.to_lance().optimize.compact_files(batch_size=COMPACT_ROWS)
+        table.checkout_latest()
         table.optimize()
     for column, config in {**wanted, **_vector_indexes(table)}.items():
         if column not in there:
@@ -49,13 +52,16 @@ def _refresh(table: Any, wanted: Mapping[str, Any]) -> None:
 
 
 def _vector_indexes(table: Any) -> dict[str, Any]:
-    """Approximate indexes, where there are enough vectors to train one and to need one."""
+    """Approximate indexes, where there are enough rows to train one and to need one.
+
+    Rows are counted by modality: asking which vectors are there would read them all.
+    """
     configs: dict[str, Any] = {}
     if "vector" not in table.schema.names:
         return configs
-    if table.count_rows("vector IS NOT NULL") > EXACT_VECTORS:
+    if table.count_rows() > EXACT_VECTORS:
         configs["vector"] = HnswSq(distance_type="cosine")
-    if table.count_rows("multivector IS NOT NULL") > EXACT_PAGES:
+    if table.count_rows("modality = 'page'") > EXACT_PAGES:
         configs["multivector"] = IvfRq(distance_type="cosine")
     return configs
 

@@ -77,7 +77,7 @@ def nearest(
     dim = table.schema.field("vector").type.list_size
     if wanted.shape != (dim,) or not np.isfinite(wanted).all():
         raise UsageError(f"a query vector must be {dim} finite numbers, this one has shape {wanted.shape}")
-    condition = both(f"modality = {sql_literal(modality)}", "vector IS NOT NULL", where)
+    condition = both(f"modality = {sql_literal(modality)}", where)
     query = table.search(wanted, vector_column_name="vector").distance_type("cosine").where(condition, prefilter=True)
     exact = table.count_rows(condition) <= EXACT_VECTORS
     query = query.bypass_vector_index() if exact else query.refine_factor(10)
@@ -96,11 +96,11 @@ def match(tables: Tables, text: str, modality: Modality | None, k: int, where: s
 
 def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, dim: int) -> PageVectors:
     found: dict[str, npt.NDArray[np.float16]] = {}
-    present = "multivector IS NOT NULL"
     conditions = [None] if ids is None else [is_one_of("id", group) for group in groups(ids, GROUP)]
     for condition in conditions:
-        for batch in tables.batches(CORPUS, both(present, condition, where), ["id", "multivector"]):
-            found.update(zip(batch["id"].to_pylist(), _matrices(batch["multivector"], dim), strict=True))
+        for batch in tables.batches(CORPUS, both("modality = 'page'", condition, where), ["id", "multivector"]):
+            full = batch.filter(pc.is_valid(batch["multivector"]))
+            found.update(zip(full["id"].to_pylist(), _matrices(full["multivector"], dim), strict=True))
     order = sorted(found, key=_page_order) if ids is None else [name for name in dict.fromkeys(ids) if name in found]
     offsets = np.cumsum([0] + [len(found[name]) for name in order], dtype=np.int64)
     vectors = np.concatenate([found[name] for name in order]) if order else np.zeros((0, dim), np.float16)
@@ -108,7 +108,7 @@ def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, d
 
 
 def _matrices(column: Any, dim: int) -> Iterator[npt.NDArray[np.float16]]:
-    flat = column.values.values.to_numpy(zero_copy_only=False).reshape(-1, dim)
+    flat = column.values.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
     starts = column.offsets.to_numpy()
     for start, end in pairwise(starts):
         yield flat[start:end]

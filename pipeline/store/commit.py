@@ -1,0 +1,58 @@
+"""Replacing rows of the corpus in one commit. Knows no ledger and no pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import lance
+from lance.fragment import write_fragments
+
+from pipeline.store.edge import retrying
+from pipeline.store.rowfile import RowFile
+from pipeline.store.schema import CORPUS
+from pipeline.store.tables import Tables
+from pipeline.store.where import is_one_of
+
+LARGE_BYTES = 64 << 20  # a merge holds about twice the size of its file in memory
+
+
+def replace_rows(tables: Tables, rows: RowFile | None, doc_ids: Sequence[str]) -> None:
+    """The rows of `doc_ids` become exactly `rows`; tried again from the newest version when another commit came first.
+
+    Merging, the default, also refuses two writers that add the same new document at once. A large file is streamed to
+    disk and committed together with the deletion of the old rows, in flat memory; there only the writer lock keeps such
+    writers apart.
+    """
+    here = is_one_of("doc_id", sorted(set(doc_ids)))
+    if rows is not None and rows.path.stat().st_size > LARGE_BYTES:
+        retrying(lambda: _stream(tables.fresh(CORPUS), rows, here))
+    else:
+        retrying(lambda: _merge(tables.fresh(CORPUS), rows, here))
+
+
+def _merge(table: Any, rows: RowFile | None, here: str) -> None:
+    if (rows is None or rows.is_empty()) and table.count_rows(here) == 0:
+        return
+    source = table.schema.empty_table() if rows is None else rows.reader()
+    merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+    # LanceDB refuses missing vectors without this flag; bad ones were refused when the file was made.
+    merge.when_not_matched_by_source_delete(here).execute(source, on_bad_vectors="null")
+
+
+def _stream(table: Any, rows: RowFile, here: str) -> None:
+    dataset = table.to_lance()
+    removed, updated = [], []
+    for fragment in dataset.get_fragments():
+        if fragment.count_rows(here):
+            left = fragment.delete(here)
+            removed += [fragment.fragment_id] if left is None else []
+            updated += [left] if left is not None else []
+    reader = rows.reader()
+    change = lance.LanceOperation.Update(
+        removed_fragment_ids=removed,
+        updated_fragments=updated,
+        new_fragments=write_fragments(reader, dataset, schema=reader.schema, mode="append"),
+        fields_modified=[],
+    )
+    lance.LanceDataset.commit(dataset, change, read_version=dataset.version)
