@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Limits(Section):
@@ -32,7 +32,10 @@ class Sources(Section):
     exclude: tuple[str, ...] = Field(default=(), description="files left out, beside those in `.docmillignore`")
     hidden: bool = Field(default=False, description="take hidden files and folders too")
     mass_delete: float = Field(
-        default=0.3, ge=0, le=1, description="a run stops before it deletes more than this share of a folder's documents"
+        default=0.3,
+        ge=0,
+        le=1,
+        description="a run stops before it deletes more than this share of a folder's documents",
     )
     passwords: tuple[str, ...] = Field(default=(), description="tried in order on encrypted documents", repr=False)
 
@@ -49,19 +52,19 @@ class Pages(Section):
 class SearchWeights(Section):
     """Weights of the legs in reciprocal rank fusion."""
 
-    text: float = Field(default=1.0, ge=0)
-    image: float = Field(default=0.9, ge=0)
-    page: float = Field(default=1.0, ge=0)
-    maxsim: float = Field(default=1.0, ge=0)
-    bm25: float = Field(default=1.0, ge=0)
+    text: float = Field(default=1.0, ge=0, description="passages by their vectors")
+    image: float = Field(default=0.9, ge=0, description="pictures by their vectors")
+    page: float = Field(default=1.0, ge=0, description="pages by their single vectors")
+    maxsim: float = Field(default=1.0, ge=0, description="pages by late interaction")
+    bm25: float = Field(default=1.0, ge=0, description="words, over all rows")
 
 
 class Settings(Section):
     """All settings. `docmill config` prints what is in force and where each value came from."""
 
     store: str = Field(default="./docmill-data", min_length=1, description="database directory or object-store URI")
-    unified: str = Field(default="builtin", description="embedder of passages and pictures")
-    pages_model: str = Field(default="builtin", alias="pages", description="embedder of page pictures")
+    unified: str = Field(default="builtin", min_length=1, description="embedder of passages and pictures")
+    pages_model: str = Field(default="builtin", alias="pages", min_length=1, description="embedder of page pictures")
     workers: int = Field(default=0, ge=0, le=256, description="parse workers; 0 means one a core")
     batch_documents: int = Field(default=64, ge=1, le=500, description="documents in one task and one commit")
     sources: Sources = Sources()
