@@ -125,6 +125,14 @@ class Store:
         with translated(self.uri, "search the corpus"):
             return query.nearest(self._tables, vector, modality, k, query.user_filter(self._tables, where))
 
+    def nearest_pages(self, vectors: Any, *, k: int, where: str | None = None) -> list[tuple[str, float]]:
+        """(id, MaxSim sum) of pages for (tokens, dim) unit vectors, best first, filtered before they are ranked.
+
+        Exact up to some thousand pages; above that the candidates come from an approximate index.
+        """
+        with translated(self.uri, "search the corpus"):
+            return query.nearest_pages(self._tables, vectors, k, query.user_filter(self._tables, where))
+
     def match(
         self, text: str, *, k: int, modality: Modality | None = None, where: str | None = None
     ) -> list[tuple[str, float]]:

@@ -61,7 +61,8 @@ def _vector_indexes(table: Any) -> dict[str, Any]:
         return configs
     if table.count_rows() > EXACT_VECTORS:
         configs["vector"] = HnswSq(distance_type="cosine")
-    if table.count_rows("modality = 'page'") > EXACT_PAGES:
+    divisible = table.schema.field("multivector").type.value_type.list_size % 8 == 0  # as this kind of index demands
+    if divisible and table.count_rows("modality = 'page'") > EXACT_PAGES:
         configs["multivector"] = IvfRq(distance_type="cosine")
     return configs
 

@@ -84,6 +84,19 @@ def nearest(
     return _ranked(query.limit(k).select(["id", "_distance"]).to_arrow(), "_distance", lambda distance: 1.0 - distance)
 
 
+def nearest_pages(tables: Tables, vectors: npt.ArrayLike, k: int, where: str | None) -> list[tuple[str, float]]:
+    """MaxSim sums as LanceDB computes them: exact without an index, else of candidates that the index proposes."""
+    table = tables.open(CORPUS)
+    wanted = np.asarray(vectors, np.float32)
+    dim = table.schema.field("multivector").type.value_type.list_size
+    if wanted.ndim != 2 or wanted.shape[1] != dim or not len(wanted) or not np.isfinite(wanted).all():
+        raise UsageError(f"query vectors must be (n, {dim}) finite numbers, these have shape {wanted.shape}")
+    query = table.search(wanted, vector_column_name="multivector").distance_type("cosine")
+    query = query.where(both("modality = 'page'", where), prefilter=True).nprobes(50).refine_factor(50)
+    found = query.limit(k).select(["id", "_distance"]).to_arrow()
+    return _ranked(found, "_distance", lambda distance: len(wanted) - distance)
+
+
 def match(tables: Tables, text: str, modality: Modality | None, k: int, where: str | None) -> list[tuple[str, float]]:
     words = clean(text[:MAX_QUERY])
     if not words.strip() or k < 1:
