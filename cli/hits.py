@@ -1,0 +1,94 @@
+"""Hits for people: where each is, why it was found, and the piece of its text around the words of the query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.output import one_line, short_name, warn
+from pipeline.search import LEGS, Answer
+from pipeline.types import Hit
+
+SNIPPET_LINES = 2
+INDENT = 4
+LOOK_AT = 20_000  # characters of a hit's text that are searched for the query's words
+
+
+def print_answer(out: Console, answer: Answer, query: str, explain: bool) -> None:
+    """Notes go to standard error, hits to `out`."""
+    for note in answer.notes:
+        warn(note)
+    if not answer.hits and not answer.notes:
+        warn("nothing found")
+    words = query_words(query)
+    for hit in answer.hits:
+        out.print(_headline(hit), overflow="fold")
+        snippet = _snippet(hit.text, words, (out.width - INDENT) * SNIPPET_LINES)
+        if snippet:
+            for line in _marked(snippet, words).wrap(out, out.width - INDENT)[:SNIPPET_LINES]:
+                out.print(Text(" " * INDENT) + line)
+    if explain and answer.hits:
+        out.print(_legs_table(answer.hits))
+        if answer.pages:
+            out.print(f"late interaction (maxsim): {answer.pages}")
+
+
+def query_words(query: str) -> list[str]:
+    """Words of the query that are worth marking: in lower case, without those of one or two Latin letters.
+
+    >>> query_words("Who is at the Harbour?")
+    ['who', 'the', 'harbour']
+    """
+    return [word for word in dict.fromkeys(re.findall(r"\w+", query.lower())) if len(word) > 2 or not word.isascii()]
+
+
+def _headline(hit: Hit) -> Text:
+    line = Text(f"{hit.rank:>2}  ", style="bold") + Text(f"{hit.modality:<5}", style="magenta")
+    line += Text("  ") + Text(short_name(hit.source_uri), style="bold cyan")
+    if hit.page is not None:
+        line += Text(f", p. {hit.page}")
+    return line + Text(f"  {hit.score:.4f}  {_why(hit)}", style="dim")
+
+
+def _why(hit: Hit) -> str:
+    return ", ".join(f"{leg} {hit.legs[leg]['rank']}" for leg in LEGS if leg in hit.legs)
+
+
+def _snippet(text: str, words: Sequence[str], length: int) -> str:
+    """The piece of `length` characters with most of the query's words, on one line."""
+    text = one_line(text[:LOOK_AT])
+    if len(text) <= length:
+        return text
+    found = [(match.start(), match.group()) for match in _pattern(words).finditer(text)] if words else []
+    starts = [max(0, place - length // 5) for place, _ in found] or [0]
+    best = max(starts, key=lambda start: (len({w.lower() for p, w in found if start <= p < start + length}), -start))
+    best = 0 if best == 0 else text.find(" ", best) + 1
+    piece = text[best : best + length - 2]
+    return ("…" if best else "") + piece + ("…" if best + len(piece) < len(text) else "")
+
+
+def _marked(snippet: str, words: Sequence[str]) -> Text:
+    marked = Text(snippet)
+    if words:
+        marked.highlight_regex(_pattern(words), style="bold yellow")
+    return marked
+
+
+def _pattern(words: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(rf"\b{re.escape(word)}" if word.isascii() else re.escape(word) for word in words), re.I)
+
+
+def _legs_table(hits: Sequence[Hit]) -> Table:
+    """Rank and score of each hit in each leg."""
+    legs = [leg for leg in LEGS if any(leg in hit.legs for hit in hits)]
+    table = Table(
+        "hit", *legs, box=None, padding=(0, 2, 0, 0), title="rank and score in each leg", title_justify="left"
+    )
+    for hit in hits:
+        found = [hit.legs.get(leg) for leg in legs]
+        table.add_row(str(hit.rank), *(f"{leg['rank']} ({leg['score']:.3f})" if leg else "-" for leg in found))
+    return table

@@ -1,0 +1,144 @@
+"""`docmill search`: hits for people or as JSON, for one query or a file of them. Imports no Prefect and no parser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from cli.hits import print_answer
+from cli.output import Common, common_options, console, json_line, print_line, warn
+from pipeline.config import Settings
+from pipeline.embed.pages import load_pages
+from pipeline.embed.unified import load_unified
+from pipeline.errors import UsageError
+from pipeline.search import KINDS, LEGS, Answer, Scope, Searcher
+from pipeline.store import open_store
+from pipeline.types import Hit, Modality
+
+TOGETHER = 64  # queries of a batch that are embedded at once
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQuery:
+    """A line of a batch file."""
+
+    id: str | int
+    text: str
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="Search by this picture.")
+@click.option(
+    "--batch",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='Search for each line {"id": ..., "text": ...} of this file; prints a line of JSON for each.',
+)
+@click.option("-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Number of hits.")
+@click.option("--modality", type=click.Choice(KINDS), help="Only rows of this kind.")
+@click.option("--where", metavar="SQL", help="Only rows for which this holds, such as: media_type = 'text/html'")
+@click.option("--legs", metavar="A,B", help=f"Only these legs: {', '.join(LEGS)}.  [default: all]")
+@click.option("--explain", is_flag=True, help="Show rank and score of each hit in each leg.")
+@common_options
+def search(
+    common: Common,
+    query: str | None,
+    image: Path | None,
+    batch: Path | None,
+    k: int,
+    modality: str | None,
+    where: str | None,
+    legs: str | None,
+    explain: bool,
+) -> int | None:
+    """Find the passages, pictures and pages that answer QUERY best.
+
+    With --json one line {"id": null, "hits": [...]}; --batch prints such a line for each query, with its id. A hit has
+    rank, score, modality, source_uri, page, bbox, text, route, legs, id, title and headings; bbox is x0, y0, x1, y1 in
+    page points from the top left. Scores are for ordering hits of one query, not for comparing queries.
+    """
+    if sum(given is not None for given in (query, image, batch)) != 1:
+        raise click.UsageError("give one of QUERY, --image FILE and --batch FILE")
+    chosen = tuple(leg.strip() for leg in legs.split(",")) if legs is not None else LEGS
+    scope = Scope(k, cast(Modality | None, modality), where, chosen)
+    queries = None if batch is None else check_batch(batch)
+    searcher = open_searcher(common.settings)
+    if queries is not None:
+        _print_batch(searcher, queries, scope)
+        return None
+    if image is not None:
+        if not image.is_file():
+            raise UsageError(f"{image}: there is no such file")
+        answer = searcher.answer_picture(image, scope)
+    else:
+        answer = searcher.answer_many([query or ""], scope)[0]
+    if common.json:
+        _print_json(None, answer)
+    else:
+        print_answer(console(), answer, query or "", explain)
+    return None
+
+
+def open_searcher(settings: Settings) -> Searcher:
+    """The searcher these settings describe; models load at the first query that needs them."""
+    store = open_store(settings.store)
+    pages = load_pages(settings.pages_model, pooling=settings.page.pooling)
+    return Searcher(store, load_unified(settings.unified), pages, settings.search)
+
+
+def read_batch(path: Path) -> Iterator[BatchQuery]:
+    """Queries of a file of JSON lines; empty lines are passed over. Raises UsageError that names the line."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _batch_query(f"{path}, line {number}", line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+
+
+def check_batch(path: Path) -> Iterator[BatchQuery]:
+    """The queries, after a look at all lines: a mistake in the last line costs no search."""
+    for _ in read_batch(path):
+        pass
+    return read_batch(path)
+
+
+def _batch_query(place: str, line: str) -> BatchQuery:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"{place}: not JSON ({error})") from error
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str | int) or "text" not in value:
+        raise UsageError(f'{place}: found {line.strip()[:60]}; a query is {{"id": "...", "text": "..."}}')
+    if not isinstance(value["text"], str) or not value["text"].strip():
+        raise UsageError(f"{place}: the query is empty; `text` needs at least one word")
+    return BatchQuery(value["id"], value["text"])
+
+
+def _print_batch(searcher: Searcher, queries: Iterable[BatchQuery], scope: Scope) -> None:
+    remaining = iter(queries)
+    while group := list(islice(remaining, TOGETHER)):
+        answers = searcher.answer_many([query.text for query in group], scope)
+        for query, answer in zip(group, answers, strict=True):
+            _print_json(query.id, answer)
+
+
+def _print_json(id: str | int | None, answer: Answer) -> None:
+    for note in answer.notes:
+        warn(note if id is None else f"query {id}: {note}")
+    print_line(json_line({"id": id, "hits": [_hit(hit) for hit in answer.hits]}))
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    """A hit as programs get it: the keys of the contract first."""
+    values = asdict(hit)
+    first = ("rank", "score", "modality", "source_uri", "page", "bbox", "text", "route", "legs")
+    return {name: values.pop(name) for name in first} | values

@@ -1,0 +1,49 @@
+"""`docmill status`: how much is in the store, with which models, and how far its indexes reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.output import Common, common_options, console, json_line, one_line, print_line, size_text
+from pipeline.store import open_store
+
+
+@click.command()
+@common_options
+def status(common: Common) -> int | None:
+    """Show rows by modality, documents by state, models, sizes and indexes."""
+    found = open_store(common.settings.store).status()
+    if common.json:
+        print_line(json_line(found))
+    else:
+        _show(found, console())
+    return None
+
+
+def _show(found: Mapping[str, Any], out: Console) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("store", one_line(found["uri"]))
+    table.add_row("rows", _counts(found["rows"]))
+    table.add_row("documents", _counts(found["documents"]) or "none")
+    for kind, model in found["models"].items():
+        table.add_row(f"model ({kind})", one_line(model))
+    for name, size in found["bytes"].items():
+        table.add_row(f"table {name}", f"{size_text(size)}, version {found['versions'][name]}")
+    for name, columns in found["indexes"].items():
+        for column, rows in columns.items():
+            table.add_row(f"index {name}.{column}", _coverage(rows))
+    out.print(table)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _coverage(rows: Mapping[str, int]) -> str:
+    waiting = f", {rows['unindexed']:,} not yet" if rows["unindexed"] else ""
+    return f"{rows['indexed']:,} rows{waiting}"

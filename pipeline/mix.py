@@ -1,0 +1,94 @@
+"""One ranking from several kinds of rows: each kind is ranked by its own legs, comparable scores share out the places.
+
+A page has more legs than a passage, and the best picture for a query is rank 1 of its leg even when no picture fits.
+Adding up legs over all kinds would let the kind with most legs, or the rarest one, drown the others. So what a row
+competes with across kinds is only what can be compared: cosines of texts with texts, BM25 with BM25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.score import fuse
+from pipeline.types import Modality
+
+K = 60  # of reciprocal rank fusion
+Scored = Sequence[tuple[str, float]]  # (id, score), best first
+Ranking = list[tuple[str, float]]  # (id, fused score), best first
+
+
+def merge(*lists: Scored) -> list[str]:
+    """Ids of lists whose scores can be compared, best first, ties by id.
+
+    >>> merge([("a", 0.9), ("b", 0.1)], [("c", 0.5)])
+    ['a', 'c', 'b']
+    """
+    return [id for id, _ in sorted((pair for ranked in lists for pair in ranked), key=lambda pair: (-pair[1], pair[0]))]
+
+
+def keep_places(first: Sequence[str], second: Sequence[str], weight: float) -> Ranking:
+    """`first` with places kept for `second`: an id scores the better of 1 / (K + rank) and weight / (K + rank).
+
+    With a weight of 0.9 the best of `second` stands eighth at the latest, and two of ten places are theirs.
+
+    >>> [id for id, _ in keep_places(list("abcdefghij"), ["z"], 0.9)][6:9]
+    ['g', 'z', 'h']
+    """
+    scores = {id: weight / (K + rank) for rank, id in enumerate(second, 1)} if weight > 0 else {}
+    for rank, id in enumerate(first, 1):
+        scores[id] = max(1 / (K + rank), scores.get(id, 0.0))
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def share_places(places: Ranking, own: Mapping[Modality, Sequence[str]]) -> Ranking:
+    """Places by kind from `places`, rows by each kind's own order; both hold the same ids.
+
+    >>> share_places([("a", 0.3), ("p", 0.2), ("q", 0.1)], {"text": ["a"], "page": ["q", "p"]})
+    [('a', 0.3), ('q', 0.2), ('p', 0.1)]
+    """
+    kind = {id: modality for modality, ids in own.items() for id in ids}
+    waiting: dict[Modality, Iterator[str]] = {modality: iter(ids) for modality, ids in own.items()}
+    return [(next(waiting[kind[id]]), score) for id, score in places]
+
+
+def mix(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]) -> Ranking:
+    """The answer to a query in words.
+
+    `legs` holds the ranked lists of `text`, `image`, `page` and `maxsim`, `words` the BM25 list of each kind of row;
+    both may lack entries. `weights` maps a leg (`bm25` too) to its weight; 0 turns it off. Within a kind: weighted
+    reciprocal rank fusion of its legs. Across kinds: fusion of one list of cosines (passages and pages), one of
+    pictures and one of BM25 (all rows), where pictures that no word speaks for keep some places.
+    """
+    on = {leg: ids for leg, ids in legs.items() if weights.get(leg, 1.0) > 0 and ids}
+    words = words if weights.get("bm25", 1.0) > 0 else {}
+    own = _by_kind(on, words, weights)
+    if len(own) <= 1:
+        return [pair for ranking in own.values() for pair in ranking]
+    order = {kind: [id for id, _ in ranking] for kind, ranking in own.items()}
+    first = [hit.id for hit in fuse(*_across(on, words, weights), K)]
+    known = set(first)
+    first += [id for ids in order.values() for id in ids if id not in known]
+    return share_places(keep_places(first, order.get("image", ()), weights.get("image", 1.0)), order)
+
+
+def _by_kind(
+    legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]
+) -> dict[Modality, Ranking]:
+    kinds: dict[Modality, tuple[str, ...]] = {"text": ("text",), "image": ("image",), "page": ("page", "maxsim")}
+    own: dict[Modality, Ranking] = {}
+    for kind, names in kinds.items():
+        lists = {leg: merge(legs[leg]) for leg in names if leg in legs} | {"bm25": merge(words.get(kind, ()))}
+        if hits := fuse(lists, weights, K):
+            own[kind] = [(hit.id, hit.score) for hit in hits]
+    return own
+
+
+def _across(
+    legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]
+) -> tuple[dict[str, list[str]], dict[str, float]]:
+    """Lists whose scores can be compared over kinds, and their weights; MaxSim counts only where no cosine does."""
+    texts = [leg for leg in ("text", "page") if leg in legs]
+    lists = {"words": merge(*(legs[leg] for leg in texts)), "bm25": merge(*words.values())}
+    alone = ["image"] if "page" in legs else ["image", "maxsim"]
+    lists |= {leg: merge(legs[leg]) for leg in alone if leg in legs}
+    return lists, {**weights, "words": max((weights.get(leg, 1.0) for leg in texts), default=0.0)}

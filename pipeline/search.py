@@ -1,0 +1,226 @@
+"""Answers queries from one table: legs find candidates, `mix` makes one ranking of them. Reads only, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import SearchWeights
+from pipeline.embed import Frequencies, PageModel, Unified
+from pipeline.errors import ModelMismatch, Permanent, UsageError
+from pipeline.mix import Ranking, Scored, keep_places, merge, mix
+from pipeline.score import maxsim
+from pipeline.store import PageVectors, Store
+from pipeline.types import Hit, Modality, ModelId, PictureInput
+
+Vector = npt.NDArray[np.float32]  # one, (dim,)
+LEGS = ("text", "image", "page", "maxsim", "bm25")
+KINDS: tuple[Modality, ...] = ("text", "image", "page")
+DEPTH = 100  # candidates of a leg; more only if more hits are asked for
+EXACT_PAGES = 2000  # up to so many pages MaxSim scores all of them
+EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
+PAGE_CANDIDATES = 200  # beyond: the best pages by dense vector and as many by BM25
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What part of the table a search looks at, and with which legs."""
+
+    k: int = 10
+    modality: Modality | None = None
+    where: str | None = None
+    legs: Collection[str] = LEGS
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"k is {self.k}; a search gives at least 1 hit")
+        if unknown := sorted(set(self.legs) - set(LEGS)):
+            raise UsageError(f"no leg is called {unknown[0]!r}; the legs are {', '.join(LEGS)}")
+
+    @property
+    def depth(self) -> int:
+        return max(DEPTH, self.k)
+
+    def has(self, leg: str) -> bool:
+        """True if the leg was asked for and can find rows of the modality asked for."""
+        return leg in self.legs and (leg == "bm25" or self.modality in (None, "page" if leg == "maxsim" else leg))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits, best first; `notes` says what the asker should know, `pages` how MaxSim chose the pages it scored."""
+
+    hits: tuple[Hit, ...] = ()
+    notes: tuple[str, ...] = ()
+    pages: str = ""
+
+
+class Searcher:
+    """Searches a table as it stands when first asked; make a new one to see later commits.
+
+    Holds the multi-vectors of up to `EXACT_PAGES` pages. Models are asked for vectors only by legs that need them.
+    """
+
+    def __init__(self, store: Store, unified: Unified, pages: PageModel, weights: SearchWeights) -> None:
+        self._store, self._unified, self._pages = store, unified, pages
+        self._weights: dict[str, float] = weights.model_dump()
+        self._held: tuple[str | None, PageVectors] | None = None
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        modality: Modality | None = None,
+        where: str | None = None,
+        legs: Collection[str] = LEGS,
+    ) -> list[Hit]:
+        """The k best rows for a query in words; `where` is an SQL filter over columns, put before any ranking."""
+        return list(self.answer_many([query], Scope(k, modality, where, legs))[0].hits)
+
+    def search_picture(
+        self, picture: Path, *, k: int = 10, modality: Modality | None = None, where: str | None = None
+    ) -> list[Hit]:
+        """The k best rows for a picture, by its vector in the unified space."""
+        return list(self.answer_picture(picture, Scope(k, modality, where)).hits)
+
+    def answer_many(self, queries: Sequence[str], scope: Scope | None = None) -> list[Answer]:
+        """One answer a query, in order; the queries are embedded together. Raises UsageError for an empty query."""
+        scope = scope or Scope()
+        for query in queries:
+            if not query.strip():
+                raise UsageError("the query is empty; give it at least one word")
+        if not any(self._counts.values()):
+            return [Answer(notes=(EMPTY,)) for _ in queries]
+        vectors = self._query_vectors(queries, scope)
+        return [self._answer(query, vectors[i], scope) for i, query in enumerate(queries)]
+
+    def answer_picture(self, picture: Path, scope: Scope | None = None) -> Answer:
+        """Pictures by likeness first, texts that fit it keep some places. Raises UsageError if it is unreadable."""
+        scope = scope or Scope()
+        if not any(self._counts.values()):
+            return Answer(notes=(EMPTY,))
+        self._check("unified", self._unified.id, self._store.models.unified)
+        try:
+            vector = self._unified.embed_pictures([PictureInput(picture)])[0]
+        except Permanent as error:
+            raise UsageError(str(error)) from error
+        legs = self._dense(vector, scope)
+        pictures, words = merge(legs.get("image", ())), merge(legs.get("text", ()), legs.get("page", ()))
+        first, second = (pictures, words) if pictures else (words, pictures)
+        return Answer(self._hits(keep_places(first, second, self._weights["image"]), legs, scope.k))
+
+    # legs -----------------------------------------------------------------------------------------------------
+
+    def _answer(self, query: str, vector: Vector | None, scope: Scope) -> Answer:
+        legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope)
+        words = self._words(query, scope) if scope.has("bm25") else {}
+        chosen = ""
+        if scope.has("maxsim"):
+            legs["maxsim"], chosen = self._maxsim(query, vector, scope)
+        named: dict[str, Scored] = {**legs, "bm25": [(id, score) for ids in words.values() for id, score in ids]}
+        hits = self._hits(mix(legs, words, self._weights), named, scope.k)
+        return Answer(hits, self._notes(query, vector is not None), chosen)
+
+    def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[Vector | None]:
+        if not any(scope.has(leg) for leg in KINDS):
+            return [None] * len(queries)
+        self._check("unified", self._unified.id, self._store.models.unified)
+        return list(self._unified.embed_queries(queries))
+
+    def _dense(self, vector: Vector, scope: Scope) -> dict[str, Scored]:
+        return {
+            leg: self._store.nearest(vector, modality=leg, k=scope.depth, where=scope.where)
+            for leg in self._kinds(scope)
+            if leg in scope.legs
+        }
+
+    def _words(self, query: str, scope: Scope) -> dict[Modality, Scored]:
+        return {
+            kind: self._store.match(query, k=scope.depth, modality=kind, where=scope.where)
+            for kind in self._kinds(scope)
+        }
+
+    def _kinds(self, scope: Scope) -> list[Modality]:
+        return [kind for kind, rows in self._counts.items() if rows and scope.modality in (None, kind)]
+
+    def _maxsim(self, query: str, vector: Vector | None, scope: Scope) -> tuple[Scored, str]:
+        if not self._counts["page"]:
+            return [], "no pages"
+        self._check("pages", self._pages.id, self._store.models.pages)
+        pages, chosen = self._page_vectors(query, vector, scope)
+        tokens = self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
+        scores = maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
+        order = sorted(range(len(scores)), key=lambda i: (-scores[i], pages.ids[i]))[: scope.depth]
+        return [(pages.ids[i], float(scores[i])) for i in order], chosen
+
+    def _page_vectors(self, query: str, vector: Vector | None, scope: Scope) -> tuple[PageVectors, str]:
+        """The pages MaxSim scores, and in words how they were chosen."""
+        if self._counts["page"] <= EXACT_PAGES:
+            if self._held is None or self._held[0] != scope.where:
+                self._held = scope.where, self._store.multivectors(where=scope.where)
+            return self._held[1], f"exact over all {len(self._held[1].ids)} pages"
+        found = self._store.match(query, k=PAGE_CANDIDATES, modality="page", where=scope.where)
+        if vector is not None:
+            found = found + self._store.nearest(vector, modality="page", k=PAGE_CANDIDATES, where=scope.where)
+        ids = sorted({id for id, _ in found})
+        return self._store.multivectors(ids=ids), f"exact over {len(ids)} candidates by dense vector and BM25"
+
+    # what is asked of the table once --------------------------------------------------------------------------
+
+    @cached_property
+    def _counts(self) -> dict[Modality, int]:
+        return self._store.count()
+
+    @cached_property
+    def _frequencies(self) -> Frequencies | None:
+        counted = self._store.frequencies()
+        return None if counted is None else Frequencies(counted.pages, counted.counts)
+
+    # results --------------------------------------------------------------------------------------------------
+
+    def _hits(self, ranking: Ranking, legs: Mapping[str, Scored], k: int) -> tuple[Hit, ...]:
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for leg, ids in legs.items():
+            scores = dict(ids)
+            for rank, id in enumerate(merge(ids), 1):
+                found.setdefault(id, {})[leg] = {"rank": rank, "score": round(scores[id], 6)}
+        rows = self._store.fetch([id for id, _ in ranking[:k]])
+        return tuple(_hit(rows[id], rank, score, found.get(id, {})) for rank, (id, score) in enumerate(ranking[:k], 1))
+
+    def _notes(self, query: str, embedded: bool) -> tuple[str, ...]:
+        budget = self._unified.max_tokens
+        if not embedded or (tokens := self._unified.count_tokens([query])[0]) <= budget:
+            return ()
+        return (f"the query has {tokens} tokens, the model reads {budget} at once: its vector is a mean over parts",)
+
+    def _check(self, setting: str, loaded: ModelId, pinned: ModelId) -> None:
+        if pinned != loaded:
+            raise ModelMismatch(
+                f"the table was made with {pinned}, but `{setting}` is now {loaded}; "
+                f"set `{setting}` back, or make a new store"
+            )
+
+
+def _hit(row: Mapping[str, Any], rank: int, score: float, legs: Mapping[str, Mapping[str, Any]]) -> Hit:
+    box = row["bbox"]
+    return Hit(
+        id=row["id"],
+        rank=rank,
+        score=score,
+        modality=row["modality"],
+        source_uri=row["source_uri"],
+        page=row["page"],
+        bbox=None if box is None else (box[0], box[1], box[2], box[3]),
+        text=row["text"] or "",
+        route=row["route"] or "",
+        legs=legs,
+        title=row["title"] or "",
+        headings=tuple(row["headings"] or ()),
+    )
