@@ -57,7 +57,9 @@ def read(folder: Path, cache: Path | None, threads: int) -> dict[str, PageInput]
     for path in sorted(folder.glob("*.pdf")):
         with pymupdf.open(path) as document:
             for number, page in enumerate(document, 1):
-                lines = text_layer(page) if cache is None else read_page(ocr, page, cache / f"{path.stem}-{number}.json")
+                lines = (
+                    text_layer(page) if cache is None else read_page(ocr, page, cache / f"{path.stem}-{number}.json")
+                )
                 size = page.rect.width, page.rect.height
                 pages[f"{path.name}#{number}"] = PageInput(PageImage(path, 0, 0, *size), lines)
     return pages
@@ -79,9 +81,7 @@ def read_page(ocr: Ocr, page: pymupdf.Page, cached: Path) -> tuple[TextLine, ...
     return tuple(TextLine(**line) for line in json.loads(cached.read_text()))
 
 
-def report(
-    pages: Mapping[str, PageInput], queries: Sequence[Mapping], pooling: int, threads: int, mean: str
-) -> None:
+def report(pages: Mapping[str, PageInput], queries: Sequence[Mapping], pooling: int, threads: int, mean: str) -> None:
     ids, model = list(pages), builtin.BuiltinPages(threads, pooling)
     if mean != "shipped":
         model.mean = replacement(pages, threads) if mean == "corpus" else np.zeros(384, np.float32)
