@@ -220,6 +220,13 @@ def test_a_reader_sees_all_of_the_old_or_all_of_the_new(store: Store) -> None:
     assert all(len(words) == 1 for words in seen)
 
 
+def test_a_file_uri_names_the_same_store(store: Store) -> None:
+    """A store may be given as a `file://` URI."""
+    put(store, A, texts(2))
+
+    assert open_store(Path(store.uri).as_uri()).count() == store.count()
+
+
 def test_an_open_store_sees_what_others_commit(store: Store) -> None:
     """A store that stays open reads the newest commit without being opened again."""
     other = open_store(store.uri)

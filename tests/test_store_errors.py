@@ -124,6 +124,29 @@ def test_a_full_disk_keeps_the_old_version(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk")
+def test_a_read_only_disk_can_be_read_and_says_so_when_written(tmp_path: Path) -> None:
+    """A store on a read-only disk is searched as ever; writing, locking or making one there is one line."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        put(open_store(str(disk / "store"), create=MODELS), A, [Row("text", 0, "heron")], tmp_path)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        store = open_store(str(disk / "store"), create=MODELS)
+
+        assert len(store.match("heron", k=1)) == 1
+        with pytest.raises(StoreError, match="read-only"):
+            store.replace(None, [doc_id(A)])
+        with pytest.raises(StoreError, match="read-only"), store.writer():
+            pass
+        with pytest.raises(StoreError, match="read-only"):
+            open_store(str(disk / "new"), create=MODELS)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 # writing ----------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +173,16 @@ def test_an_unfinished_file_of_rows_is_not_written(store: Store, tmp_path: Path)
     for name in ("missing", "cut"):
         with pytest.raises(StoreError, match="cannot open the file of rows"):
             RowFile.open(tmp_path / name)
+
+
+def test_a_batch_that_broke_off_leaves_no_file_of_rows(tmp_path: Path) -> None:
+    """An error while rows are added removes the file, so that half of a batch is never taken for all of it."""
+    path = tmp_path / "rows.arrow"
+    with pytest.raises(ZeroDivisionError), RowFile.create(path, MODELS) as file:
+        file.add(DocumentRecord(A, doc_id(A), "indexed"), [Row("text", 0, "")] * 300, NOW)
+        _ = 1 / 0
+
+    assert not path.exists()
 
 
 def test_rows_of_other_documents_and_doubled_rows_are_not_written(store: Store, tmp_path: Path) -> None:

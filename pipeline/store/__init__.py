@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("LANCEDB_LOG", "error")  # both engines read these once, when they are first imported
 os.environ.setdefault("LANCE_LOG", "error")
+os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(128 << 20))  # read ahead 128 MB a scan, not 2 GB
 
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, open_store

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pipeline.errors import ModelMismatch, NotAStore, StoreError, UsageError
 from pipeline.store import indexes, query
@@ -30,6 +31,7 @@ def open_store(uri: str, *, create: Models | None = None) -> Store:
     With `create` it is made on demand and pinned to these models. Raises `UsageError` if it is not there, `NotAStore`
     if something else is, `ModelMismatch` if it was made with other models, `StoreError` if it cannot be read or made.
     """
+    uri = unquote(uri.removeprefix("file://")) if uri.startswith("file:///") else uri
     with translated(uri, "open the store"):
         _check_place(uri, create is not None)
         tables = Tables(uri)

@@ -13,7 +13,7 @@ from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
 EXACT_PAGES = 2_000
-COMPACT_ROWS = 128  # held at a time while files are merged; a row may hold a megabyte of vectors
+COMPACT_ROWS = 64  # held at a time while files are merged; a row may hold a megabyte of vectors
 SMALL_FRAGMENTS = 8  # so many small files are worth a compaction even if every index is complete
 
 SCALAR: Mapping[str, Mapping[str, Any]] = {

@@ -23,6 +23,7 @@ from pipeline.store.where import both, checked, is_one_of, sql_literal
 from pipeline.types import Modality
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
+VECTOR_BATCH = 32  # rows with multi-vectors read at a time
 MAX_QUERY = 10_000  # characters of a query that are looked at
 
 
@@ -111,12 +112,17 @@ def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, d
     found: dict[str, npt.NDArray[np.float16]] = {}
     conditions = [None] if ids is None else [is_one_of("id", group) for group in groups(ids, GROUP)]
     for condition in conditions:
-        for batch in tables.batches(CORPUS, both("modality = 'page'", condition, where), ["id", "multivector"]):
+        for batch in tables.batches(
+            CORPUS, both("modality = 'page'", condition, where), ["id", "multivector"], VECTOR_BATCH
+        ):
             full = batch.filter(pc.is_valid(batch["multivector"]))
             found.update(zip(full["id"].to_pylist(), _matrices(full["multivector"], dim), strict=True))
     order = sorted(found, key=_page_order) if ids is None else [name for name in dict.fromkeys(ids) if name in found]
     offsets = np.cumsum([0] + [len(found[name]) for name in order], dtype=np.int64)
-    vectors = np.concatenate([found[name] for name in order]) if order else np.zeros((0, dim), np.float16)
+    vectors = np.empty((int(offsets[-1]), dim), np.float16)
+    for name, start in zip(order, offsets, strict=False):
+        matrix = found.pop(name)  # what was read is let go page by page, so that it is not held twice
+        vectors[start : start + len(matrix)] = matrix
     return PageVectors(order, vectors, offsets)
 
 

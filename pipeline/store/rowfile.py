@@ -81,9 +81,11 @@ class RowFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if kind is not None and self._writer is not None:
-            self._pending = []  # a half-made file is thrown away, so its last rows need not be valid
+        unfinished = kind is not None and self._writer is not None
+        self._pending = [] if unfinished else self._pending
         self.close()
+        if unfinished:
+            self.path.unlink(missing_ok=True)  # nobody shall take half of a batch for all of it
 
     # reading, for the store -----------------------------------------------------------------------------------
 

@@ -88,11 +88,11 @@ class Tables:
         table.checkout_latest()
         return int(table.version)
 
-    def batches(self, name: str, where: str | None, columns: Sequence[str], table: Any = None) -> Iterator[Any]:
+    def batches(self, name: str, where: str | None, columns: Sequence[str], size: int = BATCH) -> Iterator[Any]:
         """Arrow record batches of some columns, in no particular order, streamed."""
-        query = (table or self.open(name)).search()
+        query = self.open(name).search()
         query = query.where(where) if where else query
-        yield from query.select(list(columns)).to_batches(batch_size=BATCH)
+        yield from query.select(list(columns)).to_batches(batch_size=size)
 
     def ordered(
         self, name: str, where: str | None, columns: Sequence[str], key: Sequence[str], keys: Callable[[Any], Any]
