@@ -55,19 +55,19 @@ class Given:
 def load_settings(config: Path | None, env: Mapping[str, str], flags: Mapping[str, Any], cwd: Path) -> Loaded:
     """Settings from `config` (or `docmill.toml` in `cwd`, if there is one), `env` and `flags`.
 
-    `flags` has dotted keys, or sections as mappings; None means that a flag was not given. Raises `UsageError` with
-    one line for each unknown key, wrong type and impossible value: its dotted path, what was found, what is allowed
-    and where it came from.
+    `flags` has dotted keys, or sections as mappings; None means that a flag was not given. Raises `UsageError` that
+    tells, in one line, of every unknown key, wrong type and impossible value: its dotted path, what was found, what is
+    allowed and where it came from.
     """
     given = [*_from_file(config, cwd), *_from_env(env), *_from_flags(flags)]
     fields = dict(setting_fields())
     if unknown := [_unknown(item, fields) for item in given if item.key not in fields]:
-        raise UsageError("\n".join(unknown))
+        raise UsageError("; also ".join(unknown))
     last = {item.key: item for item in given}
     try:
         settings = Settings.model_validate(_nested(last), strict=True)
     except ValidationError as error:
-        raise UsageError("\n".join(_explain(error, last, fields))) from error
+        raise UsageError("; also ".join(_explain(error, last, fields))) from error
     return Loaded(settings, {key: last[key].origin if key in last else "default" for key in fields})
 
 

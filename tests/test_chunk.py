@@ -85,10 +85,6 @@ def test_sentences_hold_every_character_in_order(text):
     """Only white space lies between sentences."""
     spans = sentences.sentences(text)
 
-    assert (
-        "".join(text[start:end] for start, end in spans).split()
-        == "".join(text[start:end] for start, end in spans).split()
-    )
     assert letters("".join(text[start:end] for start, end in spans)) == letters(text)
     assert spans == sorted(spans)
 
@@ -119,8 +115,6 @@ def test_sentences_end_where_a_reader_ends_them(expected):
 
     found = [joined[start:end] for start, end in sentences.sentences(joined)]
 
-    if "3. Mai" in joined:  # an ordinal before a capital cannot be told from an end without knowing the language
-        found = [*found[:-2], " ".join(found[-2:])]
     assert found == expected
 
 

@@ -1,7 +1,11 @@
 """Where settings come from, which place wins, and what a mistake says."""
 
-import pytest
+import json
 
+import pytest
+from click.testing import CliRunner
+
+from cli.config import config
 from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.settings_file import describe, load_settings, setting_fields, variable_of
@@ -115,11 +119,12 @@ def test_a_mistake_in_a_variable_names_it(tmp_path, name, value, message):
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):
-    """One line each."""
+    """In one line, so that one look at the file mends them."""
     with pytest.raises(UsageError) as caught:
         load(tmp_path, "workers = -1\n[page]\ndpi = 1\n[chunks]\ntokens = 'many'")
 
-    assert [line.split(" ")[0] for line in str(caught.value).splitlines()] == ["workers", "chunks.tokens", "page.dpi"]
+    mistakes = str(caught.value).split("; also ")
+    assert [mistake.split(" ")[0] for mistake in mistakes] == ["workers", "chunks.tokens", "page.dpi"]
 
 
 def test_a_settings_file_that_was_asked_for_must_be_there(tmp_path):
@@ -150,3 +155,31 @@ def test_passwords_are_never_shown(tmp_path):
 def test_every_setting_is_described():
     """`docmill config` has a sentence for each."""
     assert all(row.description for row in describe(Settings(), {}))
+
+
+def run_config(tmp_path, *arguments, toml=""):
+    path = tmp_path / "mine.toml"
+    path.write_text(toml, "utf-8")
+    env = {"DOCMILL_STORE": None, "DOCMILL_UNIFIED": None, "DOCMILL_PAGES": None}
+    return CliRunner().invoke(config, ["--config", str(path), *arguments], env=env, standalone_mode=False)
+
+
+def test_the_config_command_prints_value_and_origin(tmp_path):
+    """A default says so by saying nothing; what was set names its place."""
+    result = run_config(tmp_path, "--store", "here", toml="[limits]\npage_s = 7\n")
+
+    lines = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line.strip()}
+    assert lines["store"][1:3] == ["here", "--store"]
+    assert lines["limits.page_s"][1] == "7.0"
+    assert lines["workers"][1:3] == ["0", "parse"]
+
+
+def test_the_config_command_prints_json_for_programs(tmp_path):
+    """Values keep their types, and a password is masked."""
+    result = run_config(tmp_path, "--json", toml="[sources]\npasswords = ['hunter2']\nhidden = true\n")
+
+    rows = {row["key"]: row for row in json.loads(result.stdout)}
+    assert rows["sources.hidden"]["value"] is True
+    assert rows["sources.hidden"]["origin"] == str(tmp_path / "mine.toml")
+    assert rows["sources.passwords"]["value"] == ["***"]
+    assert rows["limits.file_mb"]["origin"] == "default"

@@ -17,9 +17,9 @@ END = re.compile(
 )
 LAST_WORD = re.compile(r"(\S{1,12})[.]$")
 ABBREVIATION = re.compile(
-    "abb|abs|al|approx|apr|art|aug|bd|bzw|ca|cap|cf|co|corp|dec|dept|dr|ed|eds|eg|e.g|eq|est|etc|ex|feb|fig|figs|fr"
-    "|gen|gov|hr|ibid|i.e|ie|inc|jan|jr|ltd|max|med|min|mme|mr|mrs|ms|mt|no|nos|nov|nr|num|oct|op|orig|p|par|pp|prof"
-    "|pág|rev|sec|sect|sep|sept|seq|sr|sra|st|str|tab|tel|u.a|univ|usw|v|vgl|vol|vols|vs|z.b|zb"
+    "abb|abs|al|approx|apr|art|aug|bd|bzw|ca|cap|cf|co|corp|dec|dept|dr|ed|eds|eg|e[.]g|eq|est|etc|ex|feb|fig|figs|fr"
+    "|gen|gov|hr|ibid|i[.]e|ie|inc|jan|jr|ltd|max|med|min|mme|mr|mrs|ms|mt|no|nos|nov|nr|num|oct|op|orig|p|par|pp|prof"
+    "|pág|rev|sec|sect|sep|sept|seq|sr|sra|st|str|tab|tel|u[.]a|univ|usw|v|vgl|vol|vols|vs|z[.]b|zb"
 )
 
 
