@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -18,10 +19,21 @@ def use_local_server(environment: MutableMapping[str, str] = os.environ) -> bool
     environment.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our terminal output is the report
     if "PREFECT_API_URL" in environment or _profile_names_server(environment):
         return False
-    environment.setdefault("PREFECT_HOME", str(user_cache_path("docmill") / "prefect"))
+    if "PREFECT_HOME" not in environment:
+        environment["PREFECT_HOME"] = str(_home())
     environment.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     environment.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     return True
+
+
+def _home() -> Path:
+    """A folder for Prefect that can be written to: in the cache, or a temporary one where there is no home."""
+    home = user_cache_path("docmill") / "prefect"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="docmill-prefect-"))
+    return home if os.access(home, os.W_OK) else Path(tempfile.mkdtemp(prefix="docmill-prefect-"))
 
 
 def _profile_names_server(environment: MutableMapping[str, str]) -> bool:

@@ -34,8 +34,8 @@ def fetch(found: Found) -> Prepared:
     if media_type == "application/x-empty":
         return Prepared(blob, found.revision, skip="empty file")
     if path.suffix.lower() in CLAIMS:
-        error = Unreadable(f"{path.name}: named {path.suffix}, but its bytes are {media_type}")
-        return Prepared(blob, found.revision, failure=to_failure(error, "fetch"))
+        broken = Unreadable(f"{path.name}: named {path.suffix}, but its bytes are {media_type}")
+        return Prepared(blob, found.revision, failure=to_failure(broken, "fetch"))
     return Prepared(blob, found.revision, skip=f"not a format docmill parses ({media_type})")
 
 

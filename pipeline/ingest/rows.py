@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import to_failure
+from pipeline.errors import DocmillError, to_failure
+from pipeline.thumbnail import thumbnail
 from pipeline.types import (
     Attachment,
     Event,
@@ -26,6 +27,7 @@ from pipeline.types import (
 )
 
 PASSAGES, PICTURES, PAGES = 512, 32, 8  # group sizes: enough to sort by length, small enough to hold
+GARBLED = ("garbled-unmapped", "suspect-text-layer", "scan+garbled-ocr-layer")  # routes whose text layer is no text
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -112,7 +114,7 @@ class RowMaker:
     def _flush_pictures(self) -> None:
         group, self._pictures = self._pictures, []
         done = _one_by_one_on_error(lambda items: list(self._unified.embed_pictures([i[2] for i in items])), group)
-        self._emit((draft, replace(row, vector=vector)) for (draft, row, _), vector in self._good(done))
+        self._emit((draft, _with_thumbnail(row, vector=vector)) for (draft, row, _), vector in self._good(done))
 
     def _flush_pages(self) -> None:
         group, self._page_images = self._page_images, []
@@ -123,7 +125,7 @@ class RowMaker:
         self._emit(
             (
                 draft,
-                replace(
+                _with_thumbnail(
                     row,
                     text=embedding.text,
                     multivector=embedding.vectors if len(embedding.vectors) else None,
@@ -159,7 +161,7 @@ def trusted_lines(page: Page) -> tuple[TextLine, ...] | None:
     """
     lines = tuple(TextLine(text, box) for part in page.parts for text, box in part.lines)
     signals = page.signals
-    if not isinstance(signals, PageSignals) or page.route.reason in ("garbled-unmapped", "suspect-text-layer"):
+    if not isinstance(signals, PageSignals) or page.route.reason in GARBLED:
         return None
     layered = page.route.reason == "scan+ocr-layer"
     enough = sum(len(line.text) for line in lines) >= (60 if layered else 250)
@@ -176,6 +178,10 @@ def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
         headings=passage.headings,
         token_count=passage.token_count,
     )
+
+
+def _with_thumbnail(row: Row, **values: Any) -> Row:
+    return replace(row, picture=thumbnail(row.picture) if row.picture else None, **values)
 
 
 def _words(picture: Picture) -> str:
@@ -201,7 +207,7 @@ def _one_by_one_on_error(
         return
     try:
         yield from zip(items, embed(items), strict=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (DocmillError, OSError, ValueError, RuntimeError) as error:
         if len(items) == 1:
             yield items[0], error
             return

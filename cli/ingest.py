@@ -1,0 +1,121 @@
+"""`docmill ingest`: the main job, run as a Prefect flow, with progress and a summary for people or one JSON line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name
+
+if TYPE_CHECKING:
+    from flows.progress import Progress as Step
+    from pipeline.ingest import Summary
+
+NAMED = 5  # failures and slow documents that the summary names
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Take only files that match (.gitignore syntax).")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
+@click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
+@click.option("--allow-mass-delete", is_flag=True, help="Delete even if most documents of a folder are gone.")
+@common_options
+def ingest(
+    common: Common,
+    sources: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    workers: int | None,
+    allow_mass_delete: bool,
+) -> int | None:
+    """Read SOURCE... into the store: files, folders, globs, or @list.txt with one of them a line.
+
+    Only what is new or changed is read; what is gone from a listed folder is deleted. With --json the last line of the
+    output is one object with run_id, discovered, indexed, unchanged, skipped, quarantined, deleted, attachments, rows,
+    seconds and table_version. Exit code 3 means that some documents are in quarantine: see `docmill quarantine ls`.
+    """
+    flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
+    overrides = {key: value for key, value in {"store": common.store, **flags}.items() if value is not None}
+    common.load(overrides)  # a bad setting is refused before a server is started for it
+    with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
+        summary = _run(common, sources, overrides, allow_mass_delete, tell)
+    if common.json:
+        print_line(json_line(summary.contract()))
+    else:
+        _show(summary, console())
+    return EXIT_QUARANTINED if summary.quarantined or any(r.parent for r in summary.failures) else None
+
+
+def _run(
+    common: Common,
+    sources: tuple[str, ...],
+    overrides: Mapping[str, object],
+    allow_mass_delete: bool,
+    tell: Callable[[Step], None],
+) -> Summary:
+    from flows.local import use_local_server
+
+    use_local_server()
+    from flows.ingest import IngestRequest, run_ingest
+
+    request = IngestRequest(
+        sources=list(sources),
+        config=str(common.config.absolute()) if common.config else None,
+        overrides=dict(overrides),
+        allow_mass_delete=allow_mass_delete,
+    )
+    return run_ingest(request, tell)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
+    """A bar on standard error that follows the run's steps."""
+    if quiet:
+        yield lambda _: None
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def tell(step: Step) -> None:
+            bar.update(task, description=step.stage, completed=step.done, total=step.total or None)
+
+        yield tell
+
+
+def _show(summary: Summary, out: Console) -> None:
+    changed = summary.indexed or summary.deleted or summary.quarantined
+    verdict = "done" if changed else "unchanged: nothing to do"
+    out.print(f"{verdict} in {summary.seconds:.1f} s")
+    table = Table.grid(padding=(0, 2))
+    table.add_row("sources", _sources_line(summary))
+    if summary.attachments or summary.deleted:
+        table.add_row("beside them", f"{summary.attachments} attachments, {summary.deleted} deleted")
+    table.add_row("rows", ", ".join(f"{count:,} {modality}" for modality, count in summary.rows.items()))
+    table.add_row("table", f"version {summary.table_version}, run {summary.run_id}")
+    out.print(table)
+    if summary.failures:
+        out.print("in quarantine (`docmill quarantine ls` shows all):")
+        for record in summary.failures[:NAMED]:
+            out.print(f"  {short_name(record.source_uri)}: {record.message}")
+
+
+def _sources_line(summary: Summary) -> str:
+    return (
+        f"{summary.discovered:,} discovered = {summary.indexed:,} indexed + {summary.unchanged:,} unchanged + "
+        f"{summary.skipped:,} skipped + {summary.quarantined:,} quarantined"
+    )
