@@ -1,0 +1,106 @@
+"""Tables of a PDF page as whole Markdown tables; looked for only where rules or aligned cells hint at one (slow)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pymupdf
+
+from pipeline.parse.markdown_table import table_text
+from pipeline.parse.pdf_order import rows
+from pipeline.parse.pdf_page import Content, Line, turned
+from pipeline.parse.pdf_text import union
+from pipeline.types import Box, Part
+
+MOST_DRAWINGS = 5_000  # beyond it a page is a map or a plot, and finding tables takes minutes
+MOST_LINES = 3_000
+RULES = 3
+KEPT = 0.97  # share of a table's letters that its cells must hold
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table and the lines it is made of, which are not to be told again as paragraphs."""
+
+    part: Part
+    lines: tuple[Line, ...]
+    flow: Box
+
+
+def find_tables(page: pymupdf.Page, content: Content) -> list[FoundTable]:
+    """Tables of at least two rows and two columns, in MuPDF's order; each line of the page is in one at most."""
+    if content.turned or not _may_have_table(content):
+        return []
+    finder = page.find_tables()
+    free = list(content.lines)
+    found = []
+    for table in finder.tables if finder else ():
+        box = turned(table.bbox, None)
+        lines = [line for line in free if _share(line.bbox, box) > 0.6]
+        cells = _without_empty_columns([[cell or "" for cell in row] for row in table.extract()])
+        if len(lines) < 2 or len(cells) < 2 or len(cells[0]) < 2:
+            continue
+        if not _holds(cells, lines):
+            cells = _cells_of_rows(lines)
+        taken = set(map(id, lines))
+        free = [line for line in free if id(line) not in taken]
+        flow = union(line.flow for line in lines)
+        shown = tuple((line.text, line.bbox) for row in rows(lines) for line in row)
+        found.append(FoundTable(Part("table", table_text(cells), box, lines=shown), tuple(lines), flow))
+    return found
+
+
+def _may_have_table(content: Content) -> bool:
+    if len(content.drawings) > MOST_DRAWINGS or not 4 <= len(content.lines) <= MOST_LINES:
+        return False
+    flat = sum(box[3] - box[1] < 3 and box[2] - box[0] > 40 for box in (drawing.bbox for drawing in content.drawings))
+    tall = sum(box[2] - box[0] < 3 and box[3] - box[1] > 8 for box in (drawing.bbox for drawing in content.drawings))
+    boxes = sum(drawing.pieces >= 1 and _is_cell(drawing.bbox) for drawing in content.drawings)
+    return max(flat, tall) >= RULES or boxes >= 2 * RULES or _has_aligned_cells(content.lines)
+
+
+def _is_cell(box: Box) -> bool:
+    return box[2] - box[0] > 15 and 6 < box[3] - box[1] < 150
+
+
+def _has_aligned_cells(lines: Sequence[Line]) -> bool:
+    """Several rows of three or more short cells, or rows that end in a number that stands apart."""
+    several = numbers = 0
+    for row in rows(lines):
+        cells = 1 + sum(right.flow[0] - left.flow[2] > left.height for left, right in pairwise(row))
+        short = sum(line.flow[2] - line.flow[0] < 12 * line.height for line in row) >= 2
+        several += cells >= 3 and short
+        numbers += cells >= 2 and any(char.isdigit() for char in row[-1].text) and len(row[-1].text) <= 15
+    return several >= 3 or numbers >= 4
+
+
+def _holds(cells: Sequence[Sequence[str]], lines: Sequence[Line]) -> bool:
+    wanted = Counter(char for line in lines for char in line.text if not char.isspace())
+    given = Counter(char for row in cells for cell in row for char in cell if not char.isspace())
+    return (wanted & given).total() >= KEPT * wanted.total() and given.total() <= 1.2 * wanted.total()
+
+
+def _cells_of_rows(lines: Sequence[Line]) -> list[list[str]]:
+    """The table by its lines alone: each row's pieces from left to right, padded to the same width."""
+    found = [[line.text for line in row] for row in rows(lines)]
+    width = max(map(len, found))
+    return [[""] * (width - len(row)) + row if len(row) > 1 else row + [""] * (width - 1) for row in found]
+
+
+def _without_empty_columns(cells: list[list[str]]) -> list[list[str]]:
+    used = [
+        index
+        for index in range(max(map(len, cells), default=0))
+        if any(row[index : index + 1] != [""] for row in cells)
+    ]
+    return [[row[index] if index < len(row) else "" for index in used] for row in cells if any(row)]
+
+
+def _share(inner: Box, outer: Box) -> float:
+    width = min(inner[2], outer[2]) - max(inner[0], outer[0])
+    height = min(inner[3], outer[3]) - max(inner[1], outer[1])
+    area = max((inner[2] - inner[0]) * (inner[3] - inner[1]), 0.01)
+    return max(0.0, width) * max(0.0, height) / area
