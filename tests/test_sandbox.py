@@ -24,7 +24,7 @@ from pipeline.parse import ParseOptions, spool
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.types import Attachment, Blob, Event, Failure, Info, Page, PageSignals, PictureSignals, Route
 
-LIMITS = Limits(page_s=1, document_s=20, memory_mb=1024, text_mb=4)
+LIMITS = Limits(page_s=2, document_s=20, memory_mb=1024, text_mb=4)
 PDF, HTML = "application/pdf", "text/html"
 
 
@@ -52,7 +52,7 @@ def sandbox() -> Iterator[Sandbox]:
     ("deed", "error", "words"),
     [
         ("segfault", "Unreadable", "crashed the parser (SIGSEGV)"),
-        ("hang", "LimitExceeded", "took longer than 1 s (limits.page_s)"),
+        ("hang", "LimitExceeded", "took longer than 2 s (limits.page_s)"),
         ("hog", "LimitExceeded", "needed more than 1024 MB of memory (limits.memory_mb)"),
         ("exit", "Unreadable", "crashed the parser (exit code 9)"),
     ],

@@ -21,10 +21,10 @@ from typing import Self
 from pebble import ProcessExpired, ProcessPool
 
 from pipeline.config import Limits
-from pipeline.errors import DocmillError, LimitExceeded, Unreadable, WorkerDied, to_failure
-from pipeline.parse import ParseOptions, parse_document, spool, worker
+from pipeline.errors import DocmillError, WorkerDied, to_failure
+from pipeline.parse import ParseOptions, crash, parse_document, spool, worker
 from pipeline.parse.isolation import BareContext, confine
-from pipeline.types import Blob, Failure, Info, Page
+from pipeline.types import Blob, Failure
 
 PAGED = frozenset(
     {
@@ -74,15 +74,6 @@ class _Attempt:
     @property
     def spool(self) -> Path:
         return self.job.work_dir / spool.NAME
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What a spool holds when its worker has died."""
-
-    next_page: int
-    any_page: bool = False
-    page_count: int | None = None
 
 
 @dataclass(slots=True)
@@ -165,28 +156,9 @@ class Sandbox:
             spool.repair(attempt.spool)
             if error is None:
                 return _parsed(attempt, future.result() or _nothing_left(attempt))
-            return self._after_crash(attempt, self._cause(error, attempt.job))
+            return self._after_crash(attempt, crash.cause(error, self.limits, _paged(attempt.job)))
         except (DocmillError, OSError) as problem:
             return _parsed(attempt, to_failure(problem, "parse"))
-
-    def _cause(self, error: BaseException, job: ParseJob) -> DocmillError:
-        """Why a worker ended, as an error whose message lacks the document's name."""
-        limits = self.limits
-        if isinstance(error, TimeoutError):
-            return LimitExceeded(f"took longer than {limits.document_s:g} s to parse (limits.document_s)")
-        if not isinstance(error, ProcessExpired):
-            return worker.ParserBug(f"{type(error).__name__}: {error}")
-        code = error.exitcode
-        if code == -signal.SIGALRM:
-            if not _paged(job):
-                return LimitExceeded(f"took longer than {limits.document_s:g} s to parse (limits.document_s)")
-            return LimitExceeded(f"took longer than {limits.page_s:g} s (limits.page_s)")
-        if code == worker.OUT_OF_MEMORY:
-            return LimitExceeded(f"needed more than {limits.memory_mb} MB of memory (limits.memory_mb)")
-        if code == -signal.SIGKILL:
-            return WorkerDied("its parser was killed by the system, probably out of memory; try fewer workers")
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return Unreadable(f"crashed the parser ({how})")
 
     def _after_crash(self, attempt: _Attempt, cause: DocmillError) -> Parsed | _Attempt:
         """Leave out the page that the worker died on and go on behind it, or give the document up."""
@@ -195,7 +167,7 @@ class Sandbox:
         time_left = self.limits.document_s - attempt.spent_s
         if not _paged(job) or time_left <= 0:
             return _parsed(attempt, whole)
-        progress = _progress(attempt)
+        progress = crash.progress(attempt.spool, attempt.options.first_page)
         page = progress.next_page
         if attempt.resumes == RESUMES:
             message = f"{name}: given up after {RESUMES + 1} pages that failed; the last, page {page}, {cause}"
@@ -212,7 +184,7 @@ class Sandbox:
             failure=failure,
         )
 
-    def _after_last_page(self, attempt: _Attempt, progress: _Progress, cause: DocmillError) -> Parsed:
+    def _after_last_page(self, attempt: _Attempt, progress: crash.Progress, cause: DocmillError) -> Parsed:
         name = attempt.job.blob.name
         if not progress.any_page:
             return _parsed(attempt, to_failure(type(cause)(f"{name}: {cause}"), "parse"))
@@ -284,20 +256,6 @@ def _seconds(attempt: _Attempt) -> float:
     return max(0.0, (attempt.ended or time.time()) - started)
 
 
-def _progress(attempt: _Attempt) -> _Progress:
-    progress = _Progress(next_page=attempt.options.first_page)
-    for event in spool.read(attempt.spool):
-        match event:
-            case Page():
-                progress.any_page = True
-                progress.next_page = max(progress.next_page, (event.number or 0) + 1)
-            case Info(page_count=int(count)):
-                progress.page_count = count
-            case Failure(page=int(page)):
-                progress.next_page = max(progress.next_page, page + 1)
-    return progress
-
-
 def _note(attempt: _Attempt, failure: Failure) -> None:
     with attempt.spool.open("ab") as out:
         spool.append(out, failure)
@@ -305,6 +263,6 @@ def _note(attempt: _Attempt, failure: Failure) -> None:
 
 def _nothing_left(attempt: _Attempt) -> Failure | None:
     """The document's failure, if all that came of it is pages that failed."""
-    if attempt.failure is None or _progress(attempt).any_page:
+    if attempt.failure is None or crash.progress(attempt.spool, 1).any_page:
         return None
     return replace(attempt.failure, page=None)
