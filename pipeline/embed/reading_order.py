@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.types import Box
 
 MIN_LINES = 3  # lines a side needs to be called a column
-PROSE = 7.0  # median length of a column's lines, in line heights; cells are shorter
+PROSE = 10.0  # typical length of a column's lines, in line heights (20 letters); cells are shorter
 LABEL = 3.0  # below this they are numbers and bullets that stand beside their text
 ALIGNED = 0.75  # share of lines with a partner at the same height that makes two sides one table
 
@@ -80,7 +80,7 @@ def _columns(boxes: Floats, left: Indices, right: Indices) -> bool:
     if min(len(left), len(right)) < MIN_LINES:
         return False
     height = _height(boxes, np.concatenate([left, right]))
-    shorter = min(np.median(boxes[side, 2] - boxes[side, 0]) for side in (left, right)) / height
+    shorter = min(_typical(boxes[side, 2] - boxes[side, 0]) for side in (left, right)) / height
     if shorter >= PROSE or shorter < LABEL:
         return bool(shorter >= PROSE)
     few, many = sorted((left, right), key=len)
@@ -100,6 +100,12 @@ def _rows(boxes: Floats, among: Indices) -> list[int]:
             row = []
         row.append(int(index))
     return result + sorted(row, key=lambda index: boxes[index, 0])
+
+
+def _typical(lengths: Floats) -> float:
+    """The length that half of the text stands in lines of: formulas and fragments count for little."""
+    ordered = np.sort(lengths)
+    return float(ordered[np.searchsorted(ordered.cumsum(), ordered.sum() / 2)])
 
 
 def _height(boxes: Floats, among: Indices) -> float:
