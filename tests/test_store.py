@@ -269,6 +269,21 @@ def test_large_tables_get_vector_indexes_that_find_the_same(store: Store) -> Non
     assert page == (f"{doc_id(A)}:page:1000", pytest.approx(4.0, abs=1e-2))
 
 
+@pytest.mark.parametrize("vector", [None, np.zeros(8, np.float32)])
+def test_rows_without_usable_vectors_never_stop_a_refresh(store: Store, vector: np.ndarray | None) -> None:
+    """Many rows without a vector, or with one of zeros, leave the other indexes complete, now and with later rows."""
+    put(store, A, [Row("text", i, "heron", vector=vector) for i in range(5100)])
+    store.refresh_indexes()
+    put(store, B, texts(3, "heron"))
+    store.refresh_indexes()
+    found = store.nearest(unit(0, 8), modality="text", k=5)
+    store.replace(None, [doc_id(A), doc_id(B)])
+    store.refresh_indexes()
+
+    assert found[0][0] == f"{doc_id(B)}:text:0"
+    assert store.status()["indexes"]["corpus"]["text"]["unindexed"] == 0
+
+
 def test_a_very_long_document_is_replaced_like_a_short_one(tmp_path: Path) -> None:
     """A file of rows too large for a merge is streamed: one commit, old rows gone, others untouched, indexes right."""
     models = Models(MODELS.unified, ModelId("wide", "1", 128, "none"))

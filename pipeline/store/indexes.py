@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from lancedb.index import Bitmap, BTree, HnswSq, IvfRq
 
 from pipeline.store.edge import retrying
-from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS
+from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS, VECTORS
 from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
 EXACT_PAGES = 2_000
 COMPACT_ROWS = 64  # held at a time while files are merged; a row may hold a megabyte of vectors
+TRAINING_ROWS = 256  # vectors without which no index is made
+UNTRAINABLE = ("cannot train", "/ivf_")  # of no vectors, or of vectors without a direction (all zeros)
 SMALL_FRAGMENTS = 8  # so many small files are worth a compaction even if every index is complete
 
 SCALAR: Mapping[str, Mapping[str, Any]] = {
@@ -39,32 +41,71 @@ def coverage(table: Any) -> dict[str, dict[str, int]]:
 
 
 def _refresh(table: Any, wanted: Mapping[str, Any]) -> None:
+    vector_indexes = _vector_indexes(table)
+    _drop(table, set(VECTORS) - vector_indexes.keys())
     if table.count_rows() == 0:
         return
     there = coverage(table)
     if any(index["unindexed"] for index in there.values()) or _small_fragments(table) > SMALL_FRAGMENTS:
         table.to_lance().optimize.compact_files(batch_size=COMPACT_ROWS)
         table.checkout_latest()
+        _fold_in(table)
+    for column, config in {**wanted, **vector_indexes}.items():
+        if column not in coverage(table):
+            _create(table, column, config)
+
+
+def _fold_in(table: Any) -> None:
+    """New rows into all indexes; one that cannot take rows without usable vectors is dropped, to be made anew."""
+    try:
         table.optimize()
-    for column, config in {**wanted, **_vector_indexes(table)}.items():
-        if column not in there:
-            table.create_index(column, config=config)
+    except (RuntimeError, ValueError, OSError) as error:
+        if not _untrainable(error):
+            raise
+        _drop(table, set(VECTORS))
+        table.optimize()
+
+
+def _create(table: Any, column: str, config: Any) -> None:
+    """Make an index, unless its vectors cannot train one: without it the search is exact, only slower."""
+    try:
+        table.create_index(column, config=config)
+    except (RuntimeError, ValueError, OSError) as error:
+        if not _untrainable(error):
+            raise
+
+
+def _untrainable(error: Exception) -> bool:
+    return any(sign in str(error) for sign in UNTRAINABLE)
+
+
+def _drop(table: Any, columns: Set[str]) -> None:
+    """Drop indexes on these columns; one that has no vectors left could not be brought up to date."""
+    for index in table.list_indices():
+        if index.columns[0] in columns:
+            table.drop_index(index.name)
 
 
 def _vector_indexes(table: Any) -> dict[str, Any]:
-    """Approximate indexes, where there are enough rows to train one and to need one.
+    """Approximate indexes, where there are enough rows to need one and enough vectors to train it.
 
-    Rows are counted by modality: asking which vectors are there would read them all.
+    Rows are counted by modality: asking which of them have a vector would read all vectors.
     """
     configs: dict[str, Any] = {}
     if "vector" not in table.schema.names:
         return configs
-    if table.count_rows() > EXACT_VECTORS:
+    if table.count_rows() > EXACT_VECTORS and _trainable(table, "vector"):
         configs["vector"] = HnswSq(distance_type="cosine")
     divisible = table.schema.field("multivector").type.value_type.list_size % 8 == 0  # as this kind of index demands
-    if divisible and table.count_rows("modality = 'page'") > EXACT_PAGES:
+    if divisible and table.count_rows("modality = 'page'") > EXACT_PAGES and _trainable(table, "multivector"):
         configs["multivector"] = IvfRq(distance_type="cosine")
     return configs
+
+
+def _trainable(table: Any, column: str) -> bool:
+    query = table.search().where(f"{column} IS NOT NULL").select(["id"]).limit(TRAINING_ROWS)
+    found = sum(int(batch.num_rows) for batch in query.to_batches(batch_size=COMPACT_ROWS))
+    return found == TRAINING_ROWS
 
 
 def _small_fragments(table: Any) -> int:
