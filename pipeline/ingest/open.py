@@ -50,7 +50,7 @@ def work_folder(store: str) -> Path:
     system's temporary folder for a store elsewhere. Call it under the writer lock."""
     if "://" in store and not store.startswith("file://"):
         return Path(tempfile.mkdtemp(prefix="docmill-"))
-    folder = Path(store.removeprefix("file://")) / ".work"
+    folder = Path(store.removeprefix("file://")).absolute() / ".work"  # workers need it absolute
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
