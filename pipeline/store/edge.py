@@ -44,7 +44,9 @@ def reason(error: BaseException) -> str:
         if sign in text.lower():
             return meaning
     text = re.sub(r",? ?/\S+\.rs:\d+:\d+", "", text)
-    if "LanceError(IO)" in text or "not found" in text.lower() or "corrupt" in text.lower():
+    if re.search(r"Generic (S3|GCS|MicrosoftAzure|HTTP)", text):
+        text += " (check the bucket, its region and the credentials in the environment)"
+    elif "LanceError(IO)" in text or "not found" in text.lower() or "corrupt" in text.lower():
         text += " (a file of the store is missing or damaged)"
     return text[:300]
 
