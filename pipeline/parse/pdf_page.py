@@ -14,7 +14,7 @@ import pymupdf
 
 from pipeline.types import Box
 
-FLAGS = pymupdf.TEXT_MEDIABOX_CLIP  # ligatures are spelled out, unmapped glyphs stay U+FFFD
+FLAGS = pymupdf.TEXT_MEDIABOX_CLIP  # ligatures are spelled out; glyphs that map to no character stay U+FFFD
 MOST_DRAWINGS = 20_000
 
 
@@ -65,13 +65,18 @@ class Content:
 
     width: float
     height: float
-    turned: bool  # most of its text is vertical or sideways
+    direction: int  # of most of its text: 0 to the right, 1 down (vertical or sideways), 2 upside down, 3 up
     lines: tuple[Line, ...] = ()  # those in the page's main direction
     aside: tuple[Line, ...] = ()  # those in another direction, in MuPDF's order
     invisible: float = 0.0
     drawings: tuple[Drawing, ...] = ()
     placed: tuple[Placed, ...] = ()
     text: str = field(default="", repr=False)  # of all lines
+
+    @property
+    def vertical(self) -> bool:
+        """Most of the text is set vertically, as in Japanese."""
+        return self.direction == 1 and sum(char > "\u2e80" for char in self.text) > 0.3 * len(self.text)
 
     @property
     def area(self) -> float:
@@ -83,6 +88,7 @@ def read_content(page: pymupdf.Page) -> Content:
     width, height = float(page.rect.width), float(page.rect.height)
     turn = page.rotation_matrix if page.rotation else None
     found, hidden = _lines(page.get_text("dict", flags=FLAGS), turn, width, height)
+    found = _stacked(found, width, height)
     directions = Counter[int]()
     for direction, line in found:
         directions[direction] += len(line.text)
@@ -92,7 +98,7 @@ def read_content(page: pymupdf.Page) -> Content:
     return Content(
         width,
         height,
-        turned=main != 0,
+        direction=main,
         lines=tuple(_mirrored(lines, width) if _right_to_left(texts) else lines),
         aside=tuple(line for direction, line in found if direction != main),
         invisible=hidden / max(1, sum(not char.isspace() for char in texts)),
@@ -133,6 +139,32 @@ def _lines(
             (size, bold, mono), _ = weigh.most_common(1)[0]
             found.append((direction, Line(text, box, _flow(box, direction, width, height), size, bold, mono)))
     return found, hidden
+
+
+def _stacked(found: list[tuple[int, Line]], width: float, height: float) -> list[tuple[int, Line]]:
+    """Single CJK characters that are set below each other, one text object each, joined to vertical lines."""
+    result: list[tuple[int, Line]] = []
+    run: list[Line] = []
+    for direction, line in [*found, (-1, None)]:
+        if run and (line is None or not _is_below(run[-1], line)):
+            result += [(1, _one_line(run, width, height))] if len(run) >= 3 else [(0, single) for single in run]
+            run = []
+        if line is not None and direction == 0 and len(line.text) == 1 and "\u2e80" <= line.text <= "\uffef":
+            run.append(line)
+        elif line is not None:
+            result.append((direction, line))
+    return result
+
+
+def _is_below(above: Line, line: Line) -> bool:
+    beside = abs(above.bbox[0] + above.bbox[2] - line.bbox[0] - line.bbox[2]) / 2
+    return len(line.text) == 1 and beside < 0.5 * above.size and 0 < line.bbox[1] - above.bbox[1] < 2.5 * above.size
+
+
+def _one_line(run: list[Line], width: float, height: float) -> Line:
+    x0, y0, x1, y1 = zip(*(line.bbox for line in run), strict=True)
+    box = (min(x0), min(y0), max(x1), max(y1))
+    return Line("".join(line.text for line in run), box, _flow(box, 1, width, height), run[0].size, run[0].bold)
 
 
 def _letters(text: str) -> int:

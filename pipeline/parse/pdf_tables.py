@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pymupdf
 
@@ -18,7 +19,7 @@ from pipeline.types import Box, Part
 MOST_DRAWINGS = 5_000  # beyond it a page is a map or a plot, and finding tables takes minutes
 MOST_LINES = 3_000
 RULES = 3
-KEPT = 0.97  # share of a table's letters that its cells must hold
+MISSING = 0.01  # words cut at cell edges, per letter, above which a table is built from its lines instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,26 @@ class FoundTable:
 
 def find_tables(page: pymupdf.Page, content: Content) -> list[FoundTable]:
     """Tables of at least two rows and two columns, in MuPDF's order; each line of the page is in one at most."""
-    if content.turned or not _may_have_table(content):
+    if content.vertical or not _may_have_table(content):
         return []
-    finder = page.find_tables()
     free = list(content.lines)
     found = []
-    for table in finder.tables if finder else ():
+    for table in _upright_tables(page, content):
         box = turned(table.bbox, None)
-        lines = [line for line in free if _share(line.bbox, box) > 0.6]
+        lines = [line for line in free if _share(line.flow, box) > 0.6]
         cells = _without_empty_columns([[cell or "" for cell in row] for row in table.extract()])
         if len(lines) < 2 or len(cells) < 2 or len(cells[0]) < 2:
             continue
-        if not _holds(cells, lines):
-            cells = _cells_of_rows(lines)
+        missing = _missing(cells, lines)
+        if missing.total() > MISSING * sum(len(line.text) for line in lines):
+            cells, missing = _cells_of_rows(lines), Counter()
+        lines = [line for line in lines if not missing.keys() & set(line.text.split())]
         taken = set(map(id, lines))
         free = [line for line in free if id(line) not in taken]
         flow = union(line.flow for line in lines)
         shown = tuple((line.text, line.bbox) for row in rows(lines) for line in row)
-        found.append(FoundTable(Part("table", table_text(cells), box, lines=shown), tuple(lines), flow))
+        part = Part("table", table_text(cells), union(line.bbox for line in lines), lines=shown)
+        found.append(FoundTable(part, tuple(lines), flow))
     return found
 
 
@@ -77,10 +80,23 @@ def _has_aligned_cells(lines: Sequence[Line]) -> bool:
     return several >= 3 or numbers >= 4
 
 
-def _holds(cells: Sequence[Sequence[str]], lines: Sequence[Line]) -> bool:
-    wanted = Counter(char for line in lines for char in line.text if not char.isspace())
-    given = Counter(char for row in cells for cell in row for char in cell if not char.isspace())
-    return (wanted & given).total() >= KEPT * wanted.total() and given.total() <= 1.2 * wanted.total()
+def _upright_tables(page: pymupdf.Page, content: Content) -> list[Any]:
+    """MuPDF's tables in flow coordinates: for a page that is printed sideways, of the page turned upright."""
+    rotation = page.rotation
+    try:
+        if content.direction:
+            page.set_rotation((rotation - 90 * content.direction) % 360)
+        finder = page.find_tables()
+        return list(finder.tables) if finder else []
+    finally:
+        if content.direction:
+            page.set_rotation(rotation)
+
+
+def _missing(cells: Sequence[Sequence[str]], lines: Sequence[Line]) -> Counter[str]:
+    """Words of the lines that the cells lack (MuPDF cut them at a cell's edge)."""
+    wanted = Counter(word for line in lines for word in line.text.split())
+    return wanted - Counter(word for row in cells for cell in row for word in cell.split())
 
 
 def _cells_of_rows(lines: Sequence[Line]) -> list[list[str]]:
