@@ -1,13 +1,14 @@
 """One ranking from several kinds of rows: each kind is ranked by its own legs, comparable scores share out the places.
 
 A page has more legs than a passage, and the best picture for a query is rank 1 of its leg even when no picture fits.
-Adding up legs over all kinds would let the kind with most legs, or the rarest one, drown the others. So what a row
-competes with across kinds is only what can be compared: cosines of texts with texts, BM25 with BM25.
+Adding up legs over all kinds would let the kind with most legs, or the rarest one, drown the others. So kinds compete
+by what can be compared, cosines in the one space and BM25; late interaction decides only between pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
 from pipeline.score import fuse
 from pipeline.types import Modality
@@ -29,7 +30,7 @@ def merge(*lists: Scored) -> list[str]:
 def keep_places(first: Sequence[str], second: Sequence[str], weight: float) -> Ranking:
     """`first` with places kept for `second`: an id scores the better of 1 / (K + rank) and weight / (K + rank).
 
-    With a weight of 0.9 the best of `second` stands eighth at the latest, and two of ten places are theirs.
+    With a weight of 0.9 the best of `second` stands eighth at the latest, the next one tenth.
 
     >>> [id for id, _ in keep_places(list("abcdefghij"), ["z"], 0.9)][6:9]
     ['g', 'z', 'h']
@@ -56,8 +57,9 @@ def mix(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: M
 
     `legs` holds the ranked lists of `text`, `image`, `page` and `maxsim`, `words` the BM25 list of each kind of row;
     both may lack entries. `weights` maps a leg (`bm25` too) to its weight; 0 turns it off. Within a kind: weighted
-    reciprocal rank fusion of its legs. Across kinds: fusion of one list of cosines (passages and pages), one of
-    pictures and one of BM25 (all rows), where pictures that no word speaks for keep some places.
+    reciprocal rank fusion of its legs. Across kinds: places go by the joint ranks of cosine and of BM25. Under models
+    whose pictures always have lower cosines than texts no picture would get a place, so some places are kept for
+    pictures if the best one stands out among pictures as much as the best text does among texts.
     """
     on = {leg: ids for leg, ids in legs.items() if weights.get(leg, 1.0) > 0 and ids}
     words = words if weights.get("bm25", 1.0) > 0 else {}
@@ -65,10 +67,21 @@ def mix(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: M
     if len(own) <= 1:
         return [pair for ranking in own.values() for pair in ranking]
     order = {kind: [id for id, _ in ranking] for kind, ranking in own.items()}
-    first = [hit.id for hit in fuse(*_across(on, words, weights), K)]
+    first = _joint(on, words, weights)
     known = set(first)
     first += [id for ids in order.values() for id in ids if id not in known]
-    return share_places(keep_places(first, order.get("image", ()), weights.get("image", 1.0)), order)
+    pictures, texts = on.get("image", ()), [*on.get("text", ()), *on.get("page", ())]
+    kept = order.get("image", []) if stands_out(pictures) >= stands_out(texts) else []
+    return share_places(keep_places(first, kept, weights.get("image", 1.0)), order)
+
+
+def stands_out(scored: Scored) -> float:
+    """How far the best score lies above the median; 0 for fewer than two.
+
+    >>> stands_out([("a", 0.75), ("b", 0.25), ("c", 0.125)])
+    0.5
+    """
+    return max(score for _, score in scored) - median(score for _, score in scored) if scored else 0.0
 
 
 def _by_kind(
@@ -83,12 +96,19 @@ def _by_kind(
     return own
 
 
-def _across(
-    legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]
-) -> tuple[dict[str, list[str]], dict[str, float]]:
-    """Lists whose scores can be compared over kinds, and their weights; MaxSim counts only where no cosine does."""
-    texts = [leg for leg in ("text", "page") if leg in legs]
-    lists = {"words": merge(*(legs[leg] for leg in texts)), "bm25": merge(*words.values())}
-    alone = ["image"] if "page" in legs else ["image", "maxsim"]
-    lists |= {leg: merge(legs[leg]) for leg in alone if leg in legs}
-    return lists, {**weights, "words": max((weights.get(leg, 1.0) for leg in texts), default=0.0)}
+def _joint(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]) -> list[str]:
+    """Rows of all kinds by reciprocal rank fusion of one list of cosines and one of BM25.
+
+    A picture seldom has words: where BM25 does not know it or ranks it lower, its cosine rank counts twice. MaxSim
+    stands in for the cosines of pages where these are turned off.
+    """
+    vectors = [leg for leg in ("text", "image", "page" if "page" in legs else "maxsim") if leg in legs]
+    weight = {id: weights.get(leg, 1.0) for leg in vectors for id, _ in legs[leg]}
+    by_cosine = {id: rank for rank, id in enumerate(merge(*(legs[leg] for leg in vectors)), 1)}
+    by_words = {id: rank for rank, id in enumerate(merge(*words.values()), 1)}
+    scores = {id: weight[id] / (K + rank) for id, rank in by_cosine.items()}
+    for id, rank in by_words.items():
+        scores[id] = scores.get(id, 0.0) + weights.get("bm25", 1.0) / (K + rank)
+    for id, _ in legs.get("image", ()):
+        scores[id] = max(scores[id], 2 * weight[id] / (K + by_cosine[id]))
+    return sorted(scores, key=lambda id: (-scores[id], id))

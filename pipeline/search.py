@@ -64,11 +64,20 @@ class Answer:
 class Searcher:
     """Searches a table as it stands when first asked; make a new one to see later commits.
 
-    Holds the multi-vectors of up to `EXACT_PAGES` pages. Models are asked for vectors only by legs that need them.
+    MaxSim scores all pages, and holds their vectors in memory, where there are at most `exact_pages`. Models are asked
+    for vectors only by legs that need them.
     """
 
-    def __init__(self, store: Store, unified: Unified, pages: PageModel, weights: SearchWeights) -> None:
-        self._store, self._unified, self._pages = store, unified, pages
+    def __init__(
+        self,
+        store: Store,
+        unified: Unified,
+        pages: PageModel,
+        weights: SearchWeights,
+        *,
+        exact_pages: int = EXACT_PAGES,
+    ) -> None:
+        self._store, self._unified, self._pages, self._exact_pages = store, unified, pages, exact_pages
         self._weights: dict[str, float] = weights.model_dump()
         self._held: tuple[str | None, PageVectors] | None = None
 
@@ -162,7 +171,7 @@ class Searcher:
 
     def _page_vectors(self, query: str, vector: Vector | None, scope: Scope) -> tuple[PageVectors, str]:
         """The pages MaxSim scores, and in words how they were chosen."""
-        if self._counts["page"] <= EXACT_PAGES:
+        if self._counts["page"] <= self._exact_pages:
             if self._held is None or self._held[0] != scope.where:
                 self._held = scope.where, self._store.multivectors(where=scope.where)
             return self._held[1], f"exact over all {len(self._held[1].ids)} pages"

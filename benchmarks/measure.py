@@ -1,0 +1,83 @@
+"""Gold sets and the real command line, for the benchmarks that measure docmill from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pipeline.score import mrr, ndcg_at, recall_at
+
+Run = Mapping[str, Sequence[str]]  # query id -> ids, best first
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """A text retrieval set: documents by id, queries by id, and for each query its relevant documents' grades."""
+
+    documents: Mapping[str, str]
+    queries: Mapping[str, str]
+    relevant: Mapping[str, Mapping[str, float]]
+
+
+def load_gold(folder: Path, language: str | None = None) -> Gold:
+    """`corpus.jsonl`, `queries.jsonl` and `qrels.tsv`; with `language` only the lines that have it as `lang`."""
+    documents = {line["_id"]: _text(line) for line in _lines(folder / "corpus.jsonl", language)}
+    queries = {line["_id"]: line["text"] for line in _lines(folder / "queries.jsonl", language)}
+    relevant: dict[str, dict[str, float]] = {}
+    for judgement in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        query, document, grade = judgement.split("\t")
+        if query in queries and float(grade) > 0:
+            relevant.setdefault(query, {})[document] = float(grade)
+    return Gold(documents, {id: text for id, text in queries.items() if id in relevant}, relevant)
+
+
+def docmill(*arguments: str) -> Iterator[str]:
+    """Run the command line and give its output line by line; exit codes 0 and 3 (some quarantined) are fine."""
+    command = [sys.executable, "-m", "cli", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        assert process.stdout is not None
+        yield from process.stdout
+    if process.returncode not in (0, 3):
+        raise SystemExit(f"docmill {arguments[0]} ended with {process.returncode}")
+
+
+def search(store: Path, queries: Path, *options: str) -> dict[str, list[dict[str, Any]]]:
+    """Hits by query id of one `docmill search --batch`."""
+    lines = docmill("search", "--batch", str(queries), "--store", str(store), "--json", *options)
+    return {answer["id"]: answer["hits"] for answer in map(json.loads, lines)}
+
+
+def distinct(ids: Iterable[str]) -> list[str]:
+    """Each id at its first place: a document stands where its best passage does.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b']
+    """
+    return list(dict.fromkeys(ids))
+
+
+def summary(run: Run, relevant: Mapping[str, Mapping[str, float]], k: int = 10) -> dict[str, float]:
+    """Means over all judged queries; a query without an answer counts as 0."""
+    pairs = [(run.get(query, ()), grades) for query, grades in relevant.items()]
+    return {
+        f"nDCG@{k}": fmean(ndcg_at(k, ranked, grades) for ranked, grades in pairs),
+        f"recall@{k}": fmean(recall_at(k, ranked, grades.keys()) for ranked, grades in pairs),
+        "MRR": fmean(mrr(ranked, grades.keys()) for ranked, grades in pairs),
+    }
+
+
+def _lines(path: Path, language: str | None) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            if language is None or line.get("lang") == language:
+                yield line
+
+
+def _text(line: Mapping[str, str]) -> str:
+    return f"{line['title']}\n\n{line['text']}" if line.get("title") else line["text"]

@@ -1,0 +1,5 @@
+"""`python -m cli` is `docmill`."""
+
+from cli.main import main
+
+main()
