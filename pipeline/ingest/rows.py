@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import DocmillError, to_failure
+from pipeline.errors import DocmillError, Unreadable, to_failure
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (
     Attachment,
@@ -140,15 +142,20 @@ class RowMaker:
     ) -> Iterator[tuple[tuple[Draft, Row, Item], Result]]:
         for item, result in done:
             if isinstance(result, Exception):
-                draft, row, _ = item
-                draft.failures.append(to_failure(result, "embed", row.page))
-                draft.lost[row.modality] += 1
+                self._lose(item[0], item[1], result)
             else:
                 yield item, result
+
+    def _lose(self, draft: Draft, row: Row, error: Exception) -> None:
+        draft.failures.append(to_failure(error, "embed", row.page))
+        draft.lost[row.modality] += 1
 
     def _emit(self, rows: Iterable[tuple[Draft, Row]]) -> None:
         by_document: dict[str, tuple[Draft, list[Row]]] = {}
         for draft, row in rows:
+            if not _is_finite(row):
+                self._lose(draft, row, Unreadable(f"{draft.uri}: its {row.modality} vector is not finite"))
+                continue
             by_document.setdefault(draft.uri, (draft, []))[1].append(row)
         for draft, group in by_document.values():
             self._sink(draft, group)
@@ -182,6 +189,10 @@ def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
 
 def _with_thumbnail(row: Row, **values: Any) -> Row:
     return replace(row, picture=thumbnail(row.picture) if row.picture else None, **values)
+
+
+def _is_finite(row: Row) -> bool:
+    return all(bool(np.isfinite(v).all()) for v in (row.vector, row.multivector) if v is not None)
 
 
 def _words(picture: Picture) -> str:

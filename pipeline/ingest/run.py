@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import DocmillError, UsageError, to_failure
+from pipeline.errors import Permanent, StoreError, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.fetch import changed_since, digest_of, fetch
 from pipeline.ingest.gone import delete, find_gone, groups, ledger_rows, vanished_attachments
@@ -28,6 +28,7 @@ from pipeline.ingest.rows import Draft, RowMaker
 from pipeline.parse import PARSER_VERSION, ParseOptions
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.parse.spool import read
+from pipeline.parse.worker import DiskFull
 from pipeline.route import ROUTER_VERSION, route
 from pipeline.sources.local import UNREADABLE_FOLDER, discover, roots
 from pipeline.store import RowFile, Store, TokenCounts, doc_id
@@ -234,7 +235,7 @@ class Ingest:
                 draft = drafts[item.blob.uri] = Draft(item.blob.uri)
                 try:
                     maker.add(draft, read(item.spool))
-                except (DocmillError, ValueError, OSError) as error:
+                except (Permanent, ValueError) as error:
                     raise _DocumentFailed(item.blob.uri, to_failure(error, "chunk")) from error
             maker.flush()
         records = tuple(self._record(i, drafts.get(i.blob.uri), failed.get(i.blob.uri)) for i in prepared)
@@ -264,5 +265,7 @@ def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipe
 
 def _outcome(parsed: Parsed, revisions: dict[str, str]) -> Prepared:
     blob = parsed.job.blob
+    if parsed.failure is not None and parsed.failure.error == DiskFull.__name__:
+        raise StoreError(f"{parsed.failure.message}; make room there and run again: what is in the table is safe")
     failure = parsed.failure or (None if blob.parent else changed_since(blob, revisions.get(blob.uri, "")))
     return Prepared(blob, revisions.get(blob.uri, ""), parsed.spool, failure, "", parsed.seconds)

@@ -5,6 +5,7 @@ Kept small: every worker imports this first, and each parser is imported only wh
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import traceback
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import DocmillError, LimitExceeded, to_failure
+from pipeline.errors import DocmillError, LimitExceeded, Transient, to_failure
 from pipeline.parse import ParseOptions, spool
 from pipeline.types import Attachment, Blob, Event, Failure, Page
 
@@ -36,11 +37,18 @@ def run(parser: Parser, blob: Blob, work_dir: Path, options: ParseOptions, event
         return to_failure(error, "parse")
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return to_failure(DiskFull(f"{work_dir}: {error.strerror}") if full else _bug(blob, error), "parse")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: a bug in a parser must not stop a run
         return to_failure(_bug(blob, error), "parse")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return None
+
+
+class DiskFull(Transient):
+    """No room for what a parser writes: no document's fault, so the run stops."""
 
 
 class ParserBug(DocmillError):
