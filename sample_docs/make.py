@@ -29,7 +29,7 @@ PASSWORD = "tide"  # noqa: S105 - told in README.md, so that people can open the
 
 YIELD = [("Jan", 4.1), ("Mar", 3.9), ("May", 2.8), ("Jul", 2.2), ("Sep", 3.0), ("Nov", 3.8)]  # MWh
 WHEELS = [
-    ("Blades", "Head (m)", "Turns a minute", "Efficiency"),
+    ("Blades", "Head (m)", "Turns (1/min)", "Efficiency"),
     ("8", "1.4", "5.2", "31 %"),
     ("12", "1.4", "6.0", "44 %"),
     ("16", "1.4", "6.1", "42 %"),
@@ -204,7 +204,7 @@ def paper(path: Path) -> None:
         columns = [pymupdf.Rect(x, top, x + 218, 770) for top in (125, 60) for x in (72, 306)]
         column, y, used = columns[0], columns[0].y0, 0
         for kind, text in PAPER_TEXT:
-            needed = {"h": 18.0, "t": 110.0, "f": 170.0}.get(kind, len(text) / 38 * 14.5 + 16)
+            needed = {"h": 90.0, "t": 110.0, "f": 170.0}.get(kind, len(text) / 38 * 14.5 + 16)
             if y + needed > column.y1:
                 used += 1
                 column, y = columns[used], columns[used].y0
