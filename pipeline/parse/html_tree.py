@@ -1,0 +1,104 @@
+"""Bytes of a web page to a tree, and what the page says of itself. Loads nothing that the page names."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import lxml.html
+from lxml import etree
+from lxml.html import HtmlElement
+
+from pipeline.parse.charset import declared_in_html, decode
+from pipeline.types import Info
+
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+META_NAMES = {
+    "author": ("author", "article:author", "dc.creator", "dcterms.creator", "citation_author", "parsely-author"),
+    "date": ("article:published_time", "date", "dc.date", "dcterms.created", "citation_publication_date", "pubdate"),
+    "description": ("description", "og:description", "dc.description"),
+    "keywords": ("keywords", "news_keywords"),
+    "site": ("og:site_name", "application-name"),
+}
+
+
+def parse_page(data: bytes | str) -> HtmlElement | None:
+    """The tree of a page, however broken, or None when there is nothing in it."""
+    text = data if isinstance(data, str) else decode(data, declared_in_html(data))
+    text = CONTROL.sub("", text)
+    if not text.strip():
+        return None
+    parser = lxml.html.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    )
+    try:
+        return lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+    except etree.ParserError:  # only comments or the like
+        return None
+
+
+def page_info(root: HtmlElement) -> Info:
+    """Title, author and metadata (`language`, `date`, `description`, ...) by what the page's head says."""
+    meta = _meta(root)
+    found = {key: _first(meta, names) for key, names in META_NAMES.items()}
+    linked = _linked_data(root)
+    found["date"] = found["date"] or linked.get("datePublished", "") or _time(root)
+    found["language"] = root.get("lang") or root.get("xml:lang") or meta.get("content-language", "")
+    author = found.pop("author") or linked.get("author", "")
+    return Info(_title(root, meta), author, metadata={key: value[:1000] for key, value in found.items() if value})
+
+
+def _meta(root: HtmlElement) -> dict[str, str]:
+    meta: dict[str, str] = {}
+    for element in root.iter("meta"):
+        name = element.get("name") or element.get("property") or element.get("itemprop") or element.get("http-equiv")
+        content = " ".join((element.get("content") or "").split())
+        if name and content and not content.startswith(("http:", "https:")):
+            meta.setdefault(name.lower(), content)
+    return meta
+
+
+def _first(meta: dict[str, str], names: tuple[str, ...]) -> str:
+    return next((meta[name] for name in names if name in meta), "")
+
+
+def _title(root: HtmlElement, meta: dict[str, str]) -> str:
+    """<title>, or og:title or the only h1 when it is the same without the name of the site."""
+    headings: list[str] = [" ".join(h.text_content().split()) for h in root.iter("h1")]
+    titles: list[str] = [" ".join((t.text_content() or "").split()) for t in root.iter("title")]
+    full = next((title for title in titles if title), "")
+    for short in (meta.get("og:title", ""), *(headings if len(headings) == 1 else ())):
+        if short and (not full or short.lower() in full.lower()):
+            return short[:500]
+    return (full or next((h for h in headings if h), ""))[:500]
+
+
+def _time(root: HtmlElement) -> str:
+    return next((t.get("datetime") or "" for t in root.iter("time") if t.get("pubdate") is not None), "")
+
+
+def _linked_data(root: HtmlElement) -> dict[str, str]:
+    """`datePublished` and `author` of the first schema.org object that has them."""
+    for script in root.iter("script"):
+        if (script.get("type") or "").lower() != "application/ld+json":
+            continue
+        try:
+            loaded: Any = json.loads(script.text_content()[:200_000])
+        except (ValueError, RecursionError):
+            continue
+        for item in _objects(loaded):
+            if isinstance(item.get("datePublished"), str):
+                return {"datePublished": item["datePublished"], "author": _person(item.get("author"))}
+    return {}
+
+
+def _objects(loaded: Any) -> list[dict[str, Any]]:
+    graph = loaded.get("@graph", [loaded]) if isinstance(loaded, dict) else loaded
+    return [item for item in graph if isinstance(item, dict)] if isinstance(graph, list) else []
+
+
+def _person(value: Any) -> str:
+    people = value if isinstance(value, list) else [value]
+    names = [person.get("name") if isinstance(person, dict) else person for person in people]
+    return ", ".join(name for name in names if isinstance(name, str) and not name.startswith("http"))
