@@ -26,7 +26,8 @@ from pipeline.types import Attachment, Blob, Event, Failure, Info, Page, PageIma
 
 MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, pymupdf.mupdf.FzErrorBase)
 JUNK_TITLE = re.compile(
-    r"^(?:microsoft (?:word|powerpoint|excel)\b.*|untitled\b.*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf|pmd)|\W*)$",
+    r"^(?:microsoft (?:word|powerpoint|excel)\b.*|untitled\b.*|\(?anonymous\)?|.*\.(?:docx?|pptx?|xlsx?)"
+    r"|\S+\.\w{2,4}|\W*)$",
     re.IGNORECASE,
 )
 CACHE_PAGES = 25  # MuPDF's store is emptied so often
@@ -175,7 +176,7 @@ def _parts(page: pymupdf.Page, content: Content, types: Counter[tuple[float, boo
     free = [line for line in content.lines if id(line) not in taken and not _is_value(line, fields)]
     return [
         *_told(free, tables, body, bold),
-        *(to_part([row], body, True) for row in rows(content.aside)),
+        *(replace(to_part([row], body, True), kind="text", level=0) for row in rows(content.aside)),
         *(field.part for field in fields),
         *notes(page, content.text),
     ]

@@ -53,6 +53,8 @@ def notes(page: pymupdf.Page, page_text: str) -> list[Part]:
     found = []
     for annotation in page.annots():
         text = " ".join((annotation.info.get("content") or "").split())
+        if annotation.type[0] == pymupdf.PDF_ANNOT_FILE_ATTACHMENT:
+            continue  # its text is the file's name
         if not text or (annotation.type[0] == pymupdf.PDF_ANNOT_FREE_TEXT and text in printed):
             continue
         author = " ".join((annotation.info.get("title") or "").split())

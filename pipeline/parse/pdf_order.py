@@ -7,6 +7,7 @@ side is read before the right one, unless the two sides are the cells of rows.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from statistics import median
 
@@ -19,10 +20,13 @@ PROSE = 8.0  # median length of a column's lines, in line heights
 CELLS = 3.0
 ALIGNED = 0.6  # share of lines with a partner at the same height, above which short lines are cells
 DEEPEST = 12
+MOST_LINES = 5_000  # a page with more (a map, a hostile file) keeps the order of the file
 
 
 def rows_in_order(lines: Sequence[Line], depth: int = 0) -> list[Row]:
     """All lines, each once, as rows in reading order."""
+    if len(lines) > MOST_LINES:
+        return [(line,) for line in lines]
     gutter = _gutter(lines) if depth < DEEPEST else None
     if gutter is None:
         return rows(lines)
@@ -82,7 +86,7 @@ def _bands(lines: Sequence[Line], gutter: float) -> list[list[Line]]:
     crossing = {id(line) for line in across}
     for line in lines:
         middle = (line.flow[1] + line.flow[3]) / 2
-        above = sum(height < middle for height in heights)
+        above = bisect_left(heights, middle)
         bands.setdefault(2 * above + (id(line) in crossing), []).append(line)
     return [bands[number] for number in sorted(bands)]
 
@@ -92,8 +96,13 @@ def _are_columns(left: Sequence[Line], right: Sequence[Line]) -> bool:
     if min(lengths) >= PROSE:
         return True
     few, many = sorted((left, right), key=len)
-    middles = [(line.flow[1] + line.flow[3]) / 2 for line in many]
-    partners = sum(
-        any(abs((line.flow[1] + line.flow[3]) / 2 - middle) < 0.35 * line.height for middle in middles) for line in few
-    )
+    middles = sorted((line.flow[1] + line.flow[3]) / 2 for line in many)
+    partners = sum(_has_partner(line, middles) for line in few)
     return partners < ALIGNED * len(few) and (min(lengths) >= CELLS or len(few) >= MIN_LINES)
+
+
+def _has_partner(line: Line, middles: Sequence[float]) -> bool:
+    """True if one of the sorted `middles` is at the line's height."""
+    middle, near = (line.flow[1] + line.flow[3]) / 2, 0.35 * line.height
+    place = bisect_left(middles, middle - near)
+    return place < len(middles) and middles[place] <= middle + near

@@ -25,6 +25,7 @@ SMALLEST_PT = 24.0
 THINNEST = 12.0  # long side over short side of a hairline
 COVERS = 0.65  # share of the page above which the page picture carries it
 FIGURE_DPI = 150.0
+MOST_STACKED = 300
 CONTEXT_CHARS = 300
 NEAR_PT = 40.0
 
@@ -47,7 +48,13 @@ class PictureTaker:
     ) -> list[Picture]:
         """The page's pictures and figures, from the top of the page; captions and context from `parts`."""
         wanted = self._wanted(content)
-        wanted += [(box, None) for box in figures if not any(_touch(box, other) for other, _ in wanted)]
+        told = [part.bbox for part in parts if part.kind == "table" and part.bbox]
+        wanted += [
+            (box, None)
+            for box in figures
+            if not any(_touch(box, other) for other, _ in wanted)
+            and not any(_shared(box, table) > 0.4 * _area(box) for table in told)
+        ]
         if not wanted:
             return []
         shown = page.get_displaylist()
@@ -58,9 +65,8 @@ class PictureTaker:
         return taken
 
     def _wanted(self, content: Content) -> list[tuple[Box, Placed | None]]:
-        fit = [
-            placed for placed in content.placed if placed.width_px * placed.height_px <= self.limits.picture_mpx * 1e6
-        ]
+        most = self.limits.picture_mpx * 1e6
+        fit = [placed for placed in content.placed if placed.width_px * placed.height_px <= most]
         boxes = []
         for box, group in _joined([(clip(placed.bbox, content), placed) for placed in fit if not placed.stencil]):
             if len(group) == 1 and not self._is_worth(group[0]):
@@ -172,7 +178,7 @@ def _distance(first: Box, second: Box) -> float:
 
 
 def _touch(first: Box, second: Box) -> bool:
-    return min(first[2], second[2]) > max(first[0], second[0]) and min(first[3], second[3]) > max(first[1], second[1])
+    return _shared(first, second) > 0
 
 
 def _joined(items: list[tuple[Box, Placed]]) -> list[tuple[Box, list[Placed]]]:
@@ -190,7 +196,35 @@ def _joined(items: list[tuple[Box, Placed]]) -> list[tuple[Box, list[Placed]]]:
             else:
                 joined.append((box, placed))
         groups = joined
-    return groups
+    return _stacked(groups)
+
+
+def _stacked(groups: list[tuple[Box, list[Placed]]]) -> list[tuple[Box, list[Placed]]]:
+    """Pictures that lie on each other are one picture; the first `MOST_STACKED` are looked at."""
+    result: list[tuple[Box, list[Placed]]] = groups[MOST_STACKED:]
+    largest_first = sorted(groups[:MOST_STACKED], key=lambda item: -_area(item[0]))
+    base = len(result)
+    for box, placed in largest_first:
+        for index in range(base, len(result)):
+            if _shared(box, result[index][0]) > 0.3 * min(_area(box), _area(result[index][0])):
+                x0, y0, x1, y1 = zip(box, result[index][0], strict=True)
+                result[index] = ((min(x0), min(y0), max(x1), max(y1)), result[index][1] + placed)
+                break
+        else:
+            result.append((box, placed))
+    return result
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _shared(first: Box, second: Box) -> float:
+    wide, high = (
+        min(first[2], second[2]) - max(first[0], second[0]),
+        min(first[3], second[3]) - max(first[1], second[1]),
+    )
+    return max(0.0, wide) * max(0.0, high)
 
 
 def _save(pixels: pymupdf.Pixmap, path: Path) -> None:

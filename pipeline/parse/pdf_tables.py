@@ -19,6 +19,7 @@ from pipeline.types import Box, Part
 MOST_DRAWINGS = 5_000  # beyond it a page is a map or a plot, and finding tables takes minutes
 MOST_LINES = 3_000
 RULES = 3
+ALIGNED_ROWS = 4
 MISSING = 0.01  # words cut at cell edges, per letter, above which a table is built from its lines instead
 
 
@@ -59,10 +60,17 @@ def find_tables(page: pymupdf.Page, content: Content) -> list[FoundTable]:
 def _may_have_table(content: Content) -> bool:
     if len(content.drawings) > MOST_DRAWINGS or not 4 <= len(content.lines) <= MOST_LINES:
         return False
-    flat = sum(box[3] - box[1] < 3 and box[2] - box[0] > 40 for box in (drawing.bbox for drawing in content.drawings))
-    tall = sum(box[2] - box[0] < 3 and box[3] - box[1] > 8 for box in (drawing.bbox for drawing in content.drawings))
-    boxes = sum(drawing.pieces >= 1 and _is_cell(drawing.bbox) for drawing in content.drawings)
-    return max(flat, tall) >= RULES or boxes >= 2 * RULES or _has_aligned_cells(content.lines)
+    boxes = [drawing.bbox for drawing in content.drawings]
+    flat = [(round(box[0] / 3), round(box[2] / 3)) for box in boxes if box[3] - box[1] < 3 and box[2] - box[0] > 25]
+    tall = [(round(box[1] / 3), round(box[3] / 3)) for box in boxes if box[2] - box[0] < 3 and box[3] - box[1] > 8]
+    cells = [(round(box[1]), round(box[3])) for box in boxes if _is_cell(box)]
+    alike = (_most_alike(flat), _most_alike(tall))
+    return max(alike) >= RULES or len(cells) >= 2 * RULES <= 2 * _most_alike(cells) or _has_aligned_cells(content.lines)
+
+
+def _most_alike(spans: Sequence[tuple[int, int]]) -> int:
+    """How many rules begin and end at the same places, as those of a table do and underlines do not."""
+    return max(Counter(spans).values(), default=0)
 
 
 def _is_cell(box: Box) -> bool:
@@ -70,14 +78,15 @@ def _is_cell(box: Box) -> bool:
 
 
 def _has_aligned_cells(lines: Sequence[Line]) -> bool:
-    """Several rows of three or more short cells, or rows that end in a number that stands apart."""
-    several = numbers = 0
+    """Several rows of three or more short cells, or of a number that stands apart, under each other."""
+    edges: Counter[int] = Counter()
     for row in rows(lines):
         cells = 1 + sum(right.flow[0] - left.flow[2] > left.height for left, right in pairwise(row))
-        short = sum(line.flow[2] - line.flow[0] < 12 * line.height for line in row) >= 2
-        several += cells >= 3 and short
-        numbers += cells >= 2 and any(char.isdigit() for char in row[-1].text) and len(row[-1].text) <= 15
-    return several >= 3 or numbers >= 4
+        short = sum(line.flow[2] - line.flow[0] < 12 * line.height for line in row)
+        number = any(char.isdigit() for char in row[-1].text) and len(row[-1].text) <= 15
+        if (cells >= 3 and short >= 2) or (cells >= 2 and number):
+            edges.update({round(line.flow[side] / 4) for line in row[1:] for side in (0, 2)})
+    return max(edges.values(), default=0) >= ALIGNED_ROWS
 
 
 def _upright_tables(page: pymupdf.Page, content: Content) -> list[Any]:

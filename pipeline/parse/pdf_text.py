@@ -25,6 +25,7 @@ CAPTION = re.compile(
 CLOSED = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
 HYPHEN = re.compile(r"[^\W\d_][-\u2010\u00ad]$")
 CJK = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+RECENT_ROWS = 30  # of a paragraph, that tell how far its lines reach
 BIGGER = 1.14  # heading size over body size
 
 
@@ -52,8 +53,9 @@ def to_part(group: Sequence[Row], body: float, body_bold: bool) -> Part:
 
 
 def body_type(sizes: Counter[tuple[float, bool]]) -> tuple[float, bool]:
-    """The (size, bold) in which most characters are set; (10, False) when nothing was read."""
-    return sizes.most_common(1)[0][0] if sizes else (10.0, False)
+    """Size and weight of running text: the largest in which a fifth of the characters is set; (10, False) for none."""
+    usual = [kind for kind, count in sizes.items() if count >= 0.2 * sizes.total()]
+    return max(usual, default=(10.0, False)) if usual or not sizes else sizes.most_common(1)[0][0]
 
 
 def union(boxes: Iterable[Box]) -> Box:
@@ -92,7 +94,7 @@ def _starts_anew(group: Sequence[Row], last: Box, here: Box, height: float) -> b
     indented = here[0] - last[0] > 0.8 * height
     if indented and (closed or len(group) > 1):
         return not (len(group) > 1 and abs(here[0] - group[-1][0].flow[0]) <= 0.8 * height)
-    right = max(union(line.flow for line in row)[2] for row in group)
+    right = max(row[-1].flow[2] for row in group[-RECENT_ROWS:])
     return closed and len(group) > 1 and last[2] < right - 0.2 * (right - last[0]) and here[0] >= last[0] - height
 
 
@@ -123,14 +125,15 @@ def _level(text: str, ratio: float) -> int:
 
 
 def _join(rows: Sequence[str]) -> str:
-    text = ""
+    pieces: list[str] = []
     for row in rows:
-        if not text:
-            text = row
-        elif HYPHEN.search(text) and row[:1].islower():
-            text = text[:-1] + row
-        elif CJK.match(text[-1]) and CJK.match(row[0]):
-            text += row
+        if not pieces:
+            pieces = [row]
+        elif HYPHEN.search(pieces[-1][-2:]) and row[:1].islower():
+            pieces[-1] = pieces[-1][:-1]
+            pieces.append(row)
+        elif CJK.match(pieces[-1][-1]) and CJK.match(row[0]):
+            pieces.append(row)
         else:
-            text += " " + row
-    return text.replace("\u00ad", "")
+            pieces.append(" " + row)
+    return "".join(pieces).replace("\u00ad", "")

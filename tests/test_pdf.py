@@ -1,0 +1,354 @@
+"""The PDF parser's promises, on PDFs made here and on development files where they are present."""
+
+import contextlib
+from collections import Counter
+from pathlib import Path
+
+import pymupdf
+import pytest
+
+from pipeline.config import Limits
+from pipeline.errors import DocmillError, LimitExceeded, PasswordNeeded, Unreadable
+from pipeline.parse import ParseOptions
+from pipeline.parse.pdf import parse
+from pipeline.parse.pdf_extras import safe_name
+from pipeline.route import route
+from pipeline.types import Attachment, Blob, Event, Failure, Info, Page, Part, Route, Signals
+
+DEV = Path(__file__).parents[1] / "../shared/data/dev"
+LOREM = "Every page of the corpus is read once and its words are kept in the order in which people read them. " * 6
+needs_dev = pytest.mark.skipif(not DEV.exists(), reason="development data is not here")
+
+
+def events(
+    path: Path, tmp_path: Path, first_page: int = 1, passwords: tuple[str, ...] = (), **limits: float
+) -> list[Event]:
+    options = ParseOptions(Limits.model_validate(limits), route, passwords=passwords, first_page=first_page)
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+    blob = Blob(path.as_uri(), path, "0" * 64, path.stat().st_size, "application/pdf", path.name)
+    return list(parse(blob, work, options))
+
+
+def pages(found: list[Event]) -> list[Page]:
+    return [event for event in found if isinstance(event, Page)]
+
+
+def failures(found: list[Event]) -> list[Failure]:
+    return [event for event in found if isinstance(event, Failure)]
+
+
+def saved(doc: pymupdf.Document, tmp_path: Path, **options: object) -> Path:
+    path = tmp_path / "made.pdf"
+    doc.save(path, **options)
+    return path
+
+
+def picture(colour: int = 0, width: int = 200, height: int = 120) -> pymupdf.Pixmap:
+    pixels = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.IRect(0, 0, width, height), False)
+    pixels.set_rect(pixels.irect, (255, colour, 0))
+    pixels.set_rect(pymupdf.IRect(0, 0, width // 2, height // 2), (0, colour, 255))
+    return pixels
+
+
+def texts(page: Page) -> list[str]:
+    return [part.text for part in page.parts]
+
+
+def test_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
+    """A heading across the page comes first, then the left column, then the right one."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_text((72, 80), "A study of columns in print", fontsize=24)
+    page.insert_textbox((72, 120, 290, 400), "LEFT " + LOREM, fontsize=10)
+    page.insert_textbox((310, 120, 530, 400), "RIGHT " + LOREM, fontsize=10)
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+
+    assert (read.parts[0].kind, read.parts[0].level) == ("heading", 1)
+    assert [text.split()[0] for text in texts(read)] == ["A", "LEFT", "RIGHT"]
+    assert read.route == Route("text", "text")
+    assert read.parts[0].lines == ()
+
+
+def test_hyphens_at_line_ends_are_joined(tmp_path: Path) -> None:
+    """A word that is broken at the end of a line is one word in its paragraph."""
+    doc = pymupdf.open()
+    doc.new_page().insert_text((72, 100), ["The docu-", "ment is one piece", "of paper."], fontsize=11)
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+
+    assert texts(read) == ["The document is one piece of paper."]
+
+
+def test_a_table_is_one_part(tmp_path: Path) -> None:
+    """A ruled table is one Markdown part and its cells are not told again."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_textbox((72, 40, 500, 120), LOREM, fontsize=10)
+    for row in range(5):
+        page.draw_line((72, 150 + 20 * row), (432, 150 + 20 * row))
+        page.draw_line((72 + 90 * row, 150), (72 + 90 * row, 230))
+    for row in range(4):
+        for column in range(4):
+            page.insert_text((78 + 90 * column, 164 + 20 * row), f"cell{row}{column}", fontsize=10)
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+    tables = [part for part in read.parts if part.kind == "table"]
+
+    assert len(tables) == 1
+    assert "| cell10 | cell11 | cell12 | cell13 |" in tables[0].text
+    assert sum("cell22" in text for text in texts(read)) == 1
+
+
+def test_rotated_pages_have_displayed_boxes(tmp_path: Path) -> None:
+    """Boxes are those of the page as it is shown, also where the file stores it turned."""
+    doc = pymupdf.open()
+    page = doc.new_page(width=400, height=600)
+    page.insert_text((50, 100), "Sideways words in the corner", fontsize=12)
+    page.set_rotation(90)
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+    box = read.parts[0].bbox
+
+    assert box is not None
+    assert box[0] > 480
+    assert box[3] - box[1] > box[2] - box[0]
+
+
+def test_pictures_are_kept_once_with_their_caption(tmp_path: Path) -> None:
+    """A picture is re-encoded with its caption; the same picture on another page, icons and hairlines are not kept."""
+    doc = pymupdf.open()
+    for _ in range(2):
+        page = doc.new_page()
+        page.insert_textbox((72, 72, 500, 200), LOREM, fontsize=10)
+        page.insert_image((100, 250, 300, 370), pixmap=picture())
+        page.insert_text((100, 388), "Figure 1: A red field with a blue corner", fontsize=10)
+        page.insert_image((400, 250, 410, 260), pixmap=picture(9, 20, 20))
+        page.insert_image((72, 700, 500, 703), pixmap=picture(90, 800, 60))
+
+    read = pages(events(saved(doc, tmp_path), tmp_path))
+    kept = [kept for page in read for kept in page.pictures]
+
+    assert len(kept) == 1
+    assert kept[0].caption == "Figure 1: A red field with a blue corner"
+    assert kept[0].path.read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_logos_are_not_pictures(tmp_path: Path) -> None:
+    """A picture that stands on many pages is a logo and not kept."""
+    doc = pymupdf.open()
+    logo = 0
+    for number in range(6):
+        page = doc.new_page()
+        logo = page.insert_image((72, 20, 172, 80), pixmap=picture() if not logo else None, xref=logo)
+        page.insert_textbox((72, 100, 500, 300), f"Page {number}. {LOREM}", fontsize=10)
+
+    assert not any(page.pictures for page in pages(events(saved(doc, tmp_path), tmp_path)))
+
+
+def test_drawn_figures_become_pictures(tmp_path: Path) -> None:
+    """A flow chart drawn as vectors is a picture, and its page is routed to both paths."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_textbox((72, 500, 500, 700), LOREM, fontsize=10)
+    for row in range(5):
+        page.draw_rect((120, 60 + 80 * row, 260, 110 + 80 * row))
+        page.draw_circle((340, 85 + 80 * row), 24)
+        page.draw_line((260, 70 + 80 * row), (330, 100 + 80 * row))
+        page.insert_text((140, 90 + 80 * row), f"step {row}", fontsize=9)
+        page.draw_line((190, 110 + 80 * row), (196, 140 + 80 * row))
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+
+    assert len(read.pictures) == 1
+    assert (read.route.path, read.route.reason) == ("both", "text+graphics")
+    assert read.image is not None
+    assert read.parts[-1].lines
+
+
+def test_a_huge_page_is_scaled_before_it_is_rendered(tmp_path: Path) -> None:
+    """A page of 200 x 200 inches gives a page image within the limits."""
+    doc = pymupdf.open()
+    doc.new_page(width=14400, height=14400).insert_image((0, 0, 14400, 14400), pixmap=picture(), keep_proportion=False)
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path, picture_mpx=2))
+
+    assert read.route == Route("page", "scan")
+    assert read.image is not None
+    assert read.image.width_px * read.image.height_px <= 2.01e6
+    assert (read.image.width_pt, read.pictures) == (14400, ())
+
+
+def test_a_picture_bomb_is_not_decoded(tmp_path: Path) -> None:
+    """A page with a picture over the pixel limit keeps its text, has no image, and says so."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_image((0, 0, 595, 842), pixmap=picture(0, 1200, 1000), keep_proportion=False)
+
+    found = events(saved(doc, tmp_path), tmp_path, picture_mpx=1)
+
+    assert [page.image for page in pages(found)] == [None]
+    assert [(failure.error, failure.page) for failure in failures(found)] == [("LimitExceeded", 1)]
+    assert "1200 x 1000" in failures(found)[0].message
+
+
+def test_forms_notes_and_attachments(tmp_path: Path) -> None:
+    """A form value is told with its label, a comment as a note, attached files under safe names."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_textbox((72, 200, 500, 400), LOREM, fontsize=10)
+    field = pymupdf.Widget()
+    field.field_name, field.field_label, field.field_value = "f1", "Family name", "Lovelace"
+    field.field_type, field.rect = pymupdf.PDF_WIDGET_TYPE_TEXT, pymupdf.Rect(72, 72, 200, 90)
+    page.add_widget(field)
+    page.add_text_annot((300, 300), "Check this number")
+    page.add_file_annot((400, 400), b"b", "note.txt")
+    doc.embfile_add("a", b"inside", filename="../../etc/passwd")
+
+    found = events(saved(doc, tmp_path), tmp_path)
+    told = {part.kind: part.text for part in pages(found)[0].parts}
+    attached = [event for event in found if isinstance(event, Attachment)]
+
+    assert told["form"] == "Family name: Lovelace"
+    assert told["note"].endswith("Check this number")
+    assert [item.name for item in attached] == ["note.txt", "passwd"]
+    assert attached[1].path.read_bytes() == b"inside"
+    assert all((tmp_path / "work") in item.path.parents for item in attached)
+
+
+def test_names_of_attachments_are_safe() -> None:
+    """No name of an attached file can leave its folder or hide."""
+    names = [safe_name(name) for name in ("..", "/", "C:\\x\\y.exe", "a\x00b.txt", "." * 300, "x" * 300 + ".pdf", "")]
+
+    assert all(name and "/" not in name and not name.startswith(".") and len(name) <= 120 for name in names)
+
+
+def test_too_many_attachments_cost_no_text(tmp_path: Path) -> None:
+    """Attachments over the limit are a failure of their own; the pages are kept."""
+    doc = pymupdf.open()
+    doc.new_page().insert_text((72, 72), "kept")
+    for number in range(3):
+        doc.embfile_add(f"a{number}", b"x", filename=f"{number}.txt")
+
+    found = events(saved(doc, tmp_path), tmp_path, attachments=2)
+
+    assert len(pages(found)) == 1
+    assert [failure.error for failure in failures(found)] == ["LimitExceeded"]
+
+
+def test_info_comes_first_and_title_from_the_page(tmp_path: Path) -> None:
+    """The first event says title, pages and outline; a junk title gives way to the heading of page 1."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_text((72, 80), "Annual report", fontsize=26)
+    page.insert_textbox((72, 120, 500, 400), LOREM, fontsize=10)
+    doc.set_metadata({"title": "Microsoft Word - x.doc", "author": "Ada"})
+    doc.set_toc([[1, "Start", 1]])
+
+    infos = [event for event in events(saved(doc, tmp_path), tmp_path) if isinstance(event, Info)]
+
+    assert (infos[0].title, infos[0].author, infos[0].page_count) == ("", "Ada", 1)
+    assert infos[0].outline == ((1, "Start", 1),)
+    assert infos[-1].title == "Annual report"
+
+
+def test_labels_and_resuming(tmp_path: Path) -> None:
+    """A resumed document starts at the page asked for, and printed page numbers are kept."""
+    doc = pymupdf.open()
+    for number in range(4):
+        doc.new_page().insert_text((72, 72), f"page {number}")
+    doc.set_page_labels([{"startpage": 0, "style": "r", "firstpagenum": 1}])
+
+    read = pages(events(saved(doc, tmp_path), tmp_path, first_page=3))
+
+    assert [(page.number, page.label) for page in read] == [(3, "iii"), (4, "iv")]
+
+
+def test_text_limit_names_the_page(tmp_path: Path) -> None:
+    """Text over the limit stops the document with a failure at that page; what was read is kept."""
+    doc = pymupdf.open()
+    for _ in range(3):
+        page = doc.new_page(width=2000, height=20_000)
+        page.insert_textbox((10, 10, 1990, 19_990), LOREM * 1000, fontsize=8)
+
+    found = events(saved(doc, tmp_path), tmp_path, text_mb=1)
+
+    assert len(pages(found)) == failures(found)[-1].page == 2
+    assert "limits.text_mb" in failures(found)[-1].message
+
+
+def test_locked_documents(tmp_path: Path) -> None:
+    """A locked document needs a password that the settings name; with it, it is read."""
+    doc = pymupdf.open()
+    doc.new_page().insert_text((72, 72), "secret")
+    path = saved(doc, tmp_path, encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="pw", owner_pw="own")
+
+    with pytest.raises(PasswordNeeded, match=r"sources\.passwords"):
+        events(path, tmp_path)
+
+    assert texts(pages(events(path, tmp_path, passwords=("no", "pw")))[0]) == ["secret"]
+
+
+def test_what_is_no_pdf(tmp_path: Path) -> None:
+    """Bytes that are no PDF, and documents over the page limit, are refused with one line."""
+    junk = tmp_path / "junk.pdf"
+    junk.write_bytes(b"<html><body>%PDF no</body></html>")
+    doc = pymupdf.open()
+    for _ in range(3):
+        doc.new_page()
+
+    with pytest.raises(Unreadable, match=r"junk\.pdf"):
+        events(junk, tmp_path)
+    with pytest.raises(LimitExceeded, match="3 pages"):
+        events(saved(doc, tmp_path), tmp_path, pages=2)
+
+
+def words(parts: tuple[Part, ...]) -> Counter[str]:
+    return Counter(char for part in parts for char in part.text if char.isalnum())
+
+
+@needs_dev
+@pytest.mark.parametrize(
+    "name", ["multicolumn", "layout-parser-paper-with-table", "fr_olap", "kampo", "right_to_left_01"]
+)
+def test_no_text_is_lost(name: str, tmp_path: Path) -> None:
+    """All letters of a page's text layer are in its parts: columns, tables, forms, vertical and Arabic text."""
+    path = DEV / f"corpus/pdf/{name}.pdf"
+    read = pages(events(path, tmp_path))[:4]
+    with pymupdf.open(path) as doc:
+        lost = total = 0
+        for page in read:
+            flags = pymupdf.TEXT_MEDIABOX_CLIP
+            wanted = Counter(char for char in doc[(page.number or 1) - 1].get_text(flags=flags) if char.isalnum())
+            lost += (wanted - words(page.parts)).total()
+            total += wanted.total()
+
+    assert lost <= 0.001 * total
+
+
+@needs_dev
+@pytest.mark.parametrize("path", sorted((DEV / "hostile").glob("*.pdf")), ids=lambda path: path.name)
+def test_hostile_files_fail_as_values(path: Path, tmp_path: Path) -> None:
+    """A damaged, locked or malicious PDF gives pages, failures or one of our errors; nothing else."""
+    with contextlib.suppress(DocmillError):
+        found = events(path, tmp_path)
+
+        assert pages(found)
+        assert all("\n" not in failure.message for failure in failures(found))
+
+
+def test_signals_reach_the_router(tmp_path: Path) -> None:
+    """Scans with an invisible text layer are told by their signals and keep the layer's lines with boxes."""
+    seen: list[Signals] = []
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_image(page.rect, pixmap=picture(), keep_proportion=False)
+    page.insert_textbox((72, 72, 500, 700), LOREM, fontsize=11, render_mode=3)
+
+    (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+    seen.append(read.signals) if read.signals else None
+
+    assert getattr(seen[0], "invisible", 0) == 1
+    assert read.route == Route("page", "scan+ocr-layer")
+    assert sum(len(part.lines) for part in read.parts) >= 5
