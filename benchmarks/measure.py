@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+from urllib.parse import unquote
 
 from pipeline.score import mrr, ndcg_at, recall_at
 
@@ -45,6 +46,23 @@ def docmill(*arguments: str) -> Iterator[str]:
         yield from process.stdout
     if process.returncode not in (0, 3):
         raise SystemExit(f"docmill {arguments[0]} ended with {process.returncode}")
+
+
+def ingest(store: Path, *sources: Path) -> dict[str, Any]:
+    """The report of one `docmill ingest`."""
+    *_, last = docmill("ingest", *map(str, sources), "--store", str(store), "--json")
+    report: dict[str, Any] = json.loads(last)
+    return report
+
+
+def write_queries(path: Path, queries: Mapping[str, str]) -> Path:
+    """A file for `search`: text by query id; gives its path."""
+    path.write_text("\n".join(json.dumps({"id": id, "text": text}) for id, text in queries.items()), encoding="utf-8")
+    return path
+
+
+def file_name(hit: Mapping[str, Any]) -> str:
+    return unquote(hit["source_uri"].rsplit("/", 1)[-1])
 
 
 def search(store: Path, queries: Path, *options: str) -> dict[str, list[dict[str, Any]]]:
