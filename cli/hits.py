@@ -15,6 +15,7 @@ from pipeline.types import Hit
 
 SNIPPET_LINES = 2
 INDENT = 4
+WRAPPED = 8  # columns a line may lose by breaking between words
 LOOK_AT = 20_000  # characters of a hit's text that are searched for the query's words
 
 
@@ -27,7 +28,7 @@ def print_answer(out: Console, answer: Answer, query: str, explain: bool) -> Non
     words = query_words(query)
     for hit in answer.hits:
         out.print(_headline(hit), overflow="fold")
-        snippet = _snippet(hit.text, words, (out.width - INDENT) * SNIPPET_LINES)
+        snippet = _snippet(hit.text, words, (out.width - INDENT - WRAPPED) * SNIPPET_LINES)
         if snippet:
             for line in _marked(snippet, words).wrap(out, out.width - INDENT)[:SNIPPET_LINES]:
                 out.print(Text(" " * INDENT) + line)
