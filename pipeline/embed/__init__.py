@@ -6,6 +6,7 @@ run with nothing to do loads no model.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.types import ModelId, PageEmbedding, PageInput, PictureInput, QueryTokens, Vectors
+
+# Threads that wait must not spin: parse workers need the same cores. Read once, when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class Unified(Protocol):
