@@ -58,5 +58,5 @@ def _route_picture(picture: PictureSignals) -> Route:
     if picture.paper >= 0.55 and picture.lines >= 0.50 and picture.colourful < 0.35:
         return Route("page", "scanned-page")
     if picture.lines < 0.15:
-        return Route("image", "drawing" if picture.paper >= 0.25 else "photograph")
+        return Route("image", "drawing" if picture.paper >= 0.55 else "photograph")
     return Route("both", "picture-with-text")

@@ -184,13 +184,13 @@ def test_a_picture_bomb_is_not_decoded(tmp_path: Path) -> None:
     """A page with a picture over the pixel limit keeps its text, has no image, and says so."""
     doc = pymupdf.open()
     page = doc.new_page()
-    page.insert_image((0, 0, 595, 842), pixmap=picture(0, 1200, 1000), keep_proportion=False)
+    page.insert_image((0, 0, 595, 842), pixmap=picture(0, 2000, 1800), keep_proportion=False)
 
     found = events(saved(doc, tmp_path), tmp_path, picture_mpx=1)
 
     assert [page.image for page in pages(found)] == [None]
     assert [(failure.error, failure.page) for failure in failures(found)] == [("LimitExceeded", 1)]
-    assert "1200 x 1000" in failures(found)[0].message
+    assert "2000 x 1800" in failures(found)[0].message
 
 
 def test_forms_notes_and_attachments(tmp_path: Path) -> None:

@@ -51,8 +51,17 @@ class Placed:
     width_px: int
     height_px: int
     bits: int
-    stencil: bool
+    channels: int  # 0 for a stencil
     size_bytes: int
+
+    @property
+    def stencil(self) -> bool:
+        return self.channels == 0
+
+    @property
+    def mpx(self) -> float:
+        """Megapixels that cost as much memory to decode as those of a colour picture; grey ones cost a third."""
+        return self.width_px * self.height_px * max(1, self.channels) / 3e6
 
     @property
     def key(self) -> tuple[int, int, int, int]:
@@ -228,7 +237,7 @@ def _placed(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> list[Placed]:
             info["width"],
             info["height"],
             info["bpc"],
-            info["colorspace"] == 0,
+            info["colorspace"],
             info["size"],
         )
         for info in page.get_image_info()

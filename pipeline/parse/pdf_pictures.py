@@ -65,8 +65,7 @@ class PictureTaker:
         return taken
 
     def _wanted(self, content: Content) -> list[tuple[Box, Placed | None]]:
-        most = self.limits.picture_mpx * 1e6
-        fit = [placed for placed in content.placed if placed.width_px * placed.height_px <= most]
+        fit = [placed for placed in content.placed if placed.mpx <= self.limits.picture_mpx]
         boxes = []
         for box, group in _joined([(clip(placed.bbox, content), placed) for placed in fit if not placed.stencil]):
             if len(group) == 1 and not self._is_worth(group[0]):
@@ -121,7 +120,7 @@ def page_image(page: pymupdf.Page, content: Content, dpi: int, limits: Limits, p
     would be larger than that, or than 3,500 px, is rendered at a lower resolution.
     """
     for placed in content.placed:
-        if placed.width_px * placed.height_px > limits.picture_mpx * 1e6:
+        if placed.mpx > limits.picture_mpx:
             raise LimitExceeded(
                 f"a picture of {placed.width_px} x {placed.height_px} px is over limits.picture_mpx "
                 f"({limits.picture_mpx:g} megapixels); the page was not rendered"
