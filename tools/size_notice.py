@@ -17,8 +17,8 @@ def main(environment: str) -> None:
     report = subprocess.run(command, capture_output=True, text=True, check=False)
     if report.returncode == 0 and any(map(_brings_cuda, json.loads(report.stdout).get("install", []))):
         print(
-            f"Note: {pinned} comes here with its CUDA libraries, 2 to 4 GB to download. For a smaller CPU build stop now, "
-            f"install that torch version into {environment} first (README, «CPU or CUDA»), and run this again."
+            f"Note: {pinned} comes here with its CUDA libraries, 2 to 4 GB to download. For the smaller CPU build "
+            f"stop now, install that version into {environment} first (README, «CPU or CUDA»), and run this again."
         )
 
 
