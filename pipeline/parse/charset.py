@@ -97,7 +97,15 @@ def _likely(sample: bytes) -> str:
     high = sum(byte > 0x7F for byte in sample)
     if high < 200 and high < 0.2 * len(sample):
         return "cp1252"
+    for japanese in ("cp932", "euc_jp"):
+        if _bad_share(sample, japanese) == 0 and _kana_share(sample.decode(japanese, "replace")) > 0.2:
+            return japanese
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, steps=5, chunk_size=1024).best()
     return SUPERSETS.get(codec_name(best.encoding), codec_name(best.encoding)) or "cp1252" if best else "cp1252"
+
+
+def _kana_share(text: str) -> float:
+    """Share of Japanese syllables in what is not ASCII: high in any Japanese text, zero in what only looks like it."""
+    return sum("\u3041" <= ch <= "\u30fe" for ch in text) / max(1, sum(ch > "\x7f" for ch in text))

@@ -168,7 +168,7 @@ def _text(paragraph: Any) -> str:
         if around is not paragraph:
             continue
         if node.tag in (f"{W}t", MATH_T):
-            out.append(node.text or "")
+            out.append((node.text or "") + "".join(child.tail or "" for child in node))  # an entity may split it
         elif node.getparent().tag == f"{W}r":
             out.append({"tab": "\t", "noBreakHyphen": "-"}.get(node.tag.rpartition("}")[2], "\n"))
     return "".join(out).strip()

@@ -1,4 +1,4 @@
-"""Web pages: main text, tables, local pictures and what the page says of itself. Follows no address outside its folder."""
+"""Web pages: main text, tables, local pictures, what the page says of itself. Follows no address outside its folder."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ RENAMED = {
 MARK = re.compile("^\ue000(\\d+)\ue001$")
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 BREAKS = HEADINGS | {
-    "p", "div", "li", "dd", "dt", "ul", "ol", "dl", "pre", "blockquote", "section", "article", "main", "body", "address",
-    "center", "tr", "td",
+    "p", "div", "li", "dd", "dt", "ul", "ol", "dl", "pre", "blockquote", "section", "article", "main", "body",
+    "address", "center", "tr", "td",
 }  # fmt: skip
 KINDS = {"ListItem": "list", "CodeSnippet": "code", "Title": "heading"}
 MOST_UNSTRUCTURED_CHARS = 1_000_000  # its language model takes a second for about 30,000 characters
@@ -55,7 +55,9 @@ def _simplify(content: HtmlElement) -> list[list[Part]]:
         if table is not content and is_data_table(table):
             _replace_table(table, tables)
         else:
-            for element in [table, *table.iter("thead", "tbody", "tfoot", "tr", "td", "th", "colgroup")]:
+            cells = list(table.iter("thead", "tbody", "tfoot", "tr", "td", "th", "colgroup"))
+            own = [element for element in cells if next(element.iterancestors("table"), None) is table]
+            for element in [table, *own]:
                 element.tag = "div"
     for element in content.iter(*RENAMED):
         element.tag = RENAMED[element.tag]

@@ -14,6 +14,7 @@ from pipeline.parse.charset import declared_in_html, decode
 from pipeline.types import Info
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+NESTING = re.compile(r"</?(?:div|span|font|section|table|tbody|tr|td|b|i|u|em|strong|blockquote|center)\b[^<>]*>", re.I)
 META_NAMES = {
     "author": ("author", "article:author", "dc.creator", "dcterms.creator", "citation_author", "parsely-author"),
     "date": ("article:published_time", "date", "dc.date", "dcterms.created", "citation_publication_date", "pubdate"),
@@ -29,13 +30,20 @@ def parse_page(data: bytes | str) -> HtmlElement | None:
     text = CONTROL.sub("", text)
     if not text.strip():
         return None
+    root, too_deep = _tree(text)
+    return _tree(NESTING.sub(" ", text))[0] if too_deep else root
+
+
+def _tree(text: str) -> tuple[HtmlElement | None, bool]:
+    """The tree, and whether the parser gave up below a depth of some hundred elements."""
     parser = lxml.html.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
     )
     try:
-        return lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+        root = lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except etree.ParserError:  # only comments or the like
-        return None
+        root = None
+    return root, any("depth" in entry.message for entry in parser.error_log)
 
 
 def page_info(root: HtmlElement) -> Info:
@@ -70,8 +78,9 @@ def _title(root: HtmlElement, meta: dict[str, str]) -> str:
     full = next((title for title in titles if title), "")
     for short in (meta.get("og:title", ""), *(headings if len(headings) == 1 else ())):
         if short and (not full or short.lower() in full.lower()):
-            return short[:500]
-    return (full or next((h for h in headings if h), ""))[:500]
+            return str(short[:500])
+    longest = full or next((h for h in headings if h), "")
+    return longest[:500]
 
 
 def _time(root: HtmlElement) -> str:
