@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +60,25 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
         return Decision("work", "changed")
     action: Action = "unchanged" if known.state == "indexed" else known.state
     return Decision(action, "same", touched=not same_revision)
+
+
+def in_batches(work: Iterable[Found], documents: int, size_bytes: int) -> Iterator[tuple[Found, ...]]:
+    """Sources in order, in batches of at most so many documents and bytes; one larger file is a batch of its own.
+
+    >>> files = [Found(name, "", size, None) for name, size in (("a", 3), ("b", 3), ("c", 9), ("d", 1))]
+    >>> [[found.uri for found in batch] for batch in in_batches(files, 10, 7)]
+    [['a', 'b'], ['c'], ['d']]
+    """
+    batch: list[Found] = []
+    total = 0
+    for found in work:
+        if batch and (len(batch) >= documents or total + found.size_bytes > size_bytes):
+            yield tuple(batch)
+            batch, total = [], 0
+        batch.append(found)
+        total += found.size_bytes
+    if batch:
+        yield tuple(batch)
 
 
 def gone_share(gone: int, known: int) -> float:

@@ -22,7 +22,7 @@ from pipeline.errors import Permanent, StoreError, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.fetch import changed_since, digest_of, fetch
 from pipeline.ingest.gone import delete, find_gone, groups, ledger_rows, vanished_attachments
-from pipeline.ingest.plan import Recipes, decide, make_recipes
+from pipeline.ingest.plan import Recipes, decide, in_batches, make_recipes
 from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
 from pipeline.ingest.rows import Draft, RowMaker
 from pipeline.parse import PARSER_VERSION, ParseOptions
@@ -111,8 +111,7 @@ class Ingest:
         if not work and not counts and not gone:
             raise UsageError(f"{', '.join(specs)}: no files in it; is it the right folder?")
         self.tally.outcomes.update(counts)
-        size = self.settings.batch_documents
-        batches = tuple(tuple(work[start : start + size]) for start in range(0, len(work), size))
+        batches = tuple(in_batches(work, self.settings.batch_documents, self.settings.batch_mb * 1_000_000))
         left = (counts["unchanged"], counts["skipped"], counts["quarantined"])
         return Plan(batches, len(work) + sum(left), *left, gone, dict(why))
 
