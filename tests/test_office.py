@@ -196,8 +196,9 @@ def test_epub(tmp_path: Path) -> None:
     """Chapters come in the order of the spine; pictures come from inside the book only."""
     package = (
         '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
-        "<dc:title>Birds</dc:title><dc:creator>Ann</dc:creator></metadata><manifest>"
-        "<item id='b' href='t/b.xhtml'/><item id='a' href='t/a%20b.xhtml'/></manifest><spine><itemref idref='a'/><itemref idref='b'/></spine></package>"
+        "<dc:title>Birds</dc:title><dc:creator>Ann</dc:creator></metadata>"
+        "<manifest><item id='b' href='t/b.xhtml'/><item id='a' href='t/a%20b.xhtml'/></manifest>"
+        "<spine><itemref idref='a'/><itemref idref='b'/></spine></package>"
     )
     rootfile = '<container><rootfiles><rootfile full-path="O/c.opf"/></rootfiles></container>'
     image = png(tmp_path / "p.png").read_bytes()

@@ -31,16 +31,14 @@ BREAKS = HEADINGS | {
     "address", "center", "tr", "td",
 }  # fmt: skip
 KINDS = {"ListItem": "list", "CodeSnippet": "code", "Title": "heading"}
-MOST_UNSTRUCTURED_CHARS = 1_000_000  # its language model takes a second for about 30,000 characters
 LOST_SHARE = 0.005
 
 
 def read_blocks(content: HtmlElement) -> list[Part]:
     """Parts of `content` (changed in place): headings with level, paragraphs, list items, code, tables as Markdown."""
     tables = _simplify(content)
-    text = visible_text(content)
-    words = Counter(text.split())
-    parts = _by_unstructured(content) if len(text) <= MOST_UNSTRUCTURED_CHARS else None
+    words = Counter(visible_text(content).split())
+    parts = _by_unstructured(content)
     if parts is None or _lost(words, parts) > LOST_SHARE * words.total():
         parts = list(_by_tags(content))
     return [part for found in parts for part in _with_tables(found, tables)]
@@ -135,7 +133,7 @@ def _by_unstructured(content: HtmlElement) -> list[Part] | None:
     try:
         elements = partition_html(text=f"<html><body>{body}</body></html>", languages=[""])
     except (RecursionError, ValueError, AttributeError, TypeError, etree.LxmlError):
-        return None  # deep or odd trees, and paragraphs too long for its language model
+        return None  # deep or odd trees
     parts = []
     for element in elements:
         kind = KINDS.get(element.category, "text")

@@ -61,7 +61,7 @@ def _contents(message: Message) -> tuple[str, str, list[File]]:
     for part in _leaves(message):
         kind, name = part.get_content_type(), _file_name(part)
         attached = "attachment" in str(part.get("Content-Disposition", "")).lower()[:30]
-        if kind == "message/rfc822" or attached or name or not kind.startswith("text/"):
+        if kind == "message/rfc822" or attached or name or not kind.startswith(("text/", "multipart/")):
             data = _inner_mail(part) if kind == "message/rfc822" else payload(part)
             default = "message.eml" if kind == "message/rfc822" else ""
             cid = str(part.get("Content-ID", "")).strip().strip("<>")

@@ -7,7 +7,7 @@ import email.errors
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from email.header import Header, decode_header
+from email.header import decode_header
 from pathlib import Path
 
 from pipeline.config import Limits
@@ -70,8 +70,11 @@ def safe_name(name: str) -> str:
 
 def decoded_words(value: object) -> str:
     """A header with its encoded words (RFC 2047) decoded, whatever their state."""
-    raw = str(value).encode("ascii", "surrogateescape") if not isinstance(value, Header) else None
-    text = decode(raw) if raw is not None else str(value)
+    text = str(value)
+    try:
+        text = decode(text.encode("ascii", "surrogateescape"))  # raw bytes come as surrogates
+    except UnicodeEncodeError:
+        return text
     try:
         pieces = decode_header(text)
     except (email.errors.HeaderParseError, binascii.Error, ValueError):

