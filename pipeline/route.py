@@ -53,10 +53,8 @@ PAGE_RULES: tuple[Rule, ...] = (
 def _route_picture(picture: PictureSignals) -> Route:
     if min(picture.width_px, picture.height_px) < 32:
         return Route("image", "tiny-picture")
-    if picture.paper < 0.25 and picture.lines < 0.50:
-        return Route("image", "photograph")
-    if picture.paper >= 0.55 and picture.lines >= 0.50 and picture.colourful < 0.35:
+    if picture.lines >= 0.35 and picture.paper >= 0.40 and picture.colourful < 0.50:
         return Route("page", "scanned-page")
-    if picture.lines < 0.15:
-        return Route("image", "drawing" if picture.paper >= 0.55 else "photograph")
-    return Route("both", "picture-with-text")
+    if picture.lines >= 0.12 and picture.paper >= 0.35:
+        return Route("both", "picture-with-text")
+    return Route("image", "drawing" if picture.paper >= 0.60 else "photograph")
