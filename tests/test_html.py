@@ -92,6 +92,15 @@ def test_boilerplate_goes_and_paragraphs_stay(tmp_path: Path) -> None:
     assert not [word for word in ("A grey one", "More", "Nests high.", "Quoted.") if word not in found]
 
 
+def test_short_pages_are_read_whole(tmp_path: Path) -> None:
+    """Where no running text stands out, as in lists and short notes, nothing is chosen and nothing left out."""
+    html = "<div><a href=x>one</a></div><div>two</div><p>three</p><ul><li>four</li></ul>"
+
+    assert [part.text for part in parts(read(html, tmp_path))] == ["one", "two", "three", "four"]
+    assert "Chapter 9" in text(read("".join(f"<li><a href=#>Chapter {i}</a>" for i in range(20)), tmp_path))
+    assert "Only menu" in text(read("<nav>Only menu</nav>", tmp_path))
+
+
 def test_merged_and_nested_cells(tmp_path: Path) -> None:
     """A cell over several rows is repeated in each, a layout table is no table, an inner table stays in its cell."""
     data = "<table><tr><th>A<th>B<tr><td rowspan=2>x<td>1<tr><td><table><tr><td>2</td><td>3</td></tr></table></table>"
@@ -187,6 +196,7 @@ def test_odd_trees(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><p>&b; end</p>'
 
     assert "bottom" in text(read(deep, tmp_path))
+    assert len(parts(read("<div>" * 400 + f"<p>{PARAGRAPH}</p>" * 400 + "</div>" * 400, tmp_path))) == 400
     assert "last word" in text(read(f"<p>{'wide ' * 250_000}last word</p>", tmp_path))
     assert "end" in text(read(bomb, tmp_path))
 

@@ -18,6 +18,9 @@ needs_dev = pytest.mark.skipif(not DEV.exists(), reason="development data is not
 TYPES = {".eml": "message/rfc822", ".msg": "application/vnd.ms-outlook"}
 
 
+NESTED = b"From: a@example.org\n" + b"Content-Type: message/rfc822\n\n" * 3000
+
+
 def route(_: object) -> Route:
     return Route("text", "test")
 
@@ -153,7 +156,7 @@ def test_broken_mail(tmp_path: Path, head: str, body: bytes, words: str) -> None
     assert words in " ".join(part.text for part in parts(read(data, tmp_path)))
 
 
-@pytest.mark.parametrize("data", [b"", b"no mail here\n", b"\x00" * 500, b"%PDF-1.4\n..."])
+@pytest.mark.parametrize("data", [b"", b"no mail here\n", b"\x00" * 500, b"%PDF-1.4\n...", NESTED])
 def test_no_mail(tmp_path: Path, data: bytes) -> None:
     """Something without mail headers is unreadable, and says so."""
     with pytest.raises(Unreadable, match=r"mail\.eml: "):

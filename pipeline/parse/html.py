@@ -9,7 +9,7 @@ from pipeline.errors import LimitExceeded, Unreadable
 from pipeline.parse import ParseOptions
 from pipeline.parse.embedded_picture import PictureWriter
 from pipeline.parse.html_blocks import read_blocks
-from pipeline.parse.html_main import main_content
+from pipeline.parse.html_main import main_content, visible_text
 from pipeline.parse.html_pictures import Load, beside, read_pictures
 from pipeline.parse.html_tree import page_info, parse_page
 from pipeline.parse.slices import slices
@@ -41,6 +41,8 @@ def read_html(
         return Info(), [], []
     info = page_info(root)
     content = main_content(root, whole)
+    if not whole and not visible_text(content):  # all of it looked like boilerplate
+        return read_html(data, load, writer, whole=True)
     pictures = list(read_pictures(content, load, writer))
     parts = read_blocks(content)
     if info.title and not whole and not any(part.kind == "heading" and part.level == 1 for part in parts):

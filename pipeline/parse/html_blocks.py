@@ -31,6 +31,9 @@ BREAKS = HEADINGS | {
     "address", "center", "tr", "td",
 }  # fmt: skip
 KINDS = {"ListItem": "list", "CodeSnippet": "code", "Title": "heading"}
+MOST_SPAN = 50  # rows or columns of one cell, so that a small page cannot become a huge table
+MOST_REPEATED_CHARS = 200
+MOST_PADDED_CELLS = 100
 LOST_SHARE = 0.005
 
 
@@ -100,11 +103,12 @@ def table_rows(table: HtmlElement) -> list[list[str]]:
             _fill_spans(row, open_spans)
             text, across, down = visible_text(cell), _span(cell, "colspan"), _span(cell, "rowspan")
             if down > 1:
-                open_spans.update({len(row) + i: (down - 1, text if i == 0 else "") for i in range(across)})
+                repeated = text if len(text) <= MOST_REPEATED_CHARS else ""
+                open_spans.update({len(row) + i: (down - 1, repeated if i == 0 else "") for i in range(across)})
             row += [text] + [""] * (across - 1)
         _fill_spans(row, open_spans)
         rows.append(row)
-    width = min(max(map(len, rows), default=0), 1000)
+    width = min(max(map(len, rows), default=0), MOST_PADDED_CELLS)
     return [row + [""] * (width - len(row)) for row in rows]
 
 
@@ -122,7 +126,7 @@ def _fill_spans(row: list[str], open_spans: dict[int, tuple[int, str]]) -> None:
 
 def _span(cell: HtmlElement, name: str) -> int:
     value = (cell.get(name) or "1").strip()
-    return min(max(int(value), 1), 100) if value.isascii() and value.isdigit() else 1
+    return min(max(int(value), 1), MOST_SPAN) if value.isascii() and value.isdigit() else 1
 
 
 def _by_unstructured(content: HtmlElement) -> list[Part] | None:
@@ -147,7 +151,7 @@ def _lost(words: Counter[str], parts: list[Part]) -> int:
     """How many words are in none of the parts; a word glued to its neighbour is not lost."""
     missing = words - Counter(word for part in parts for word in part.text.split())
     whole = "".join("".join(part.text.split()) for part in parts) if missing else ""
-    return sum(count for word, count in missing.items() if word not in whole)
+    return sum(max(0, words[word] - whole.count(word)) for word in list(missing)[:2000])
 
 
 def _by_tags(content: HtmlElement) -> Iterator[Part]:

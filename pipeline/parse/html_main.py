@@ -57,6 +57,7 @@ UNLIKELY = re.compile(
     re.I,
 )
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+MOSTLY_PROSE = 0.25  # share of a page's text that must be running text before any of it is chosen
 HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 PROSE = {"p", "pre", "blockquote", "dd", "li", "td", "figcaption"}
 CONTAINERS = {"div", "section", "article", "main", "td", "body", "blockquote", "dl", "ul", "ol", "table", "form"}
@@ -75,10 +76,12 @@ def main_content(root: HtmlElement, whole: bool = False) -> HtmlElement:
     prose = _prose_lengths(body)
     _drop_boilerplate(body, prose, prose[body])
     prose = _prose_lengths(body)
+    if prose[body] < MOSTLY_PROSE * len(visible_text(body)):  # a table, an index, a form: nothing stands out
+        return body
     best = _best_container(body, prose)
-    for link_list in [e for e in best.iter("ul", "ol", "div", "p", "section", "table") if e is not best]:
-        if link_list.getparent() is not None and _is_link_list(link_list):
-            _drop(link_list)
+    for block in [e for e in best.iter("ul", "ol", "div", "p", "section", "table") if e is not best]:
+        if block.getparent() is not None and _is_link_list(block):
+            _drop(block)
     return best
 
 
@@ -181,11 +184,12 @@ def _best_container(body: HtmlElement, prose: dict[HtmlElement, int]) -> HtmlEle
         if prose.get(element, 0) >= 0.6 * total:
             body = element
     best = body
-    while True:
+    while total:
         inner = max((e for e in best if e.tag in BLOCKS), key=lambda e: prose.get(e, 0), default=None)
         if inner is None or inner.tag not in CONTAINERS or prose.get(inner, 0) < 0.9 * total:
             return best
         best = inner
+    return best
 
 
 def _is_link_list(element: HtmlElement) -> bool:
@@ -195,4 +199,4 @@ def _is_link_list(element: HtmlElement) -> bool:
         return False
     text = len(visible_text(element))
     linked = sum(len(visible_text(link)) for link in links)
-    return linked > 0.85 * text and text / len(links) < 60
+    return linked > 0.85 * text and text / len(links) < 40

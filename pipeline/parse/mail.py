@@ -21,10 +21,13 @@ ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/en
 
 def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     """`Info`, pages without number, `Attachment`s. Raises `Unreadable`, or `PasswordNeeded` for encrypted mail."""
-    message = email.message_from_bytes(blob.path.read_bytes(), policy=email.policy.compat32)
-    subject = header(message, "Subject")
-    headers = {name: header(message, name) for name in HEADERS}
-    html, plain, files = _contents(message)
+    try:
+        message = email.message_from_bytes(blob.path.read_bytes(), policy=email.policy.compat32)
+        subject = header(message, "Subject")
+        headers = {name: header(message, name) for name in HEADERS}
+        html, plain, files = _contents(message)
+    except RecursionError as error:
+        raise Unreadable(f"{blob.name}: nests mails in mails without end; it is damaged or hostile") from error
     if not subject and not any(headers.values()) and not files and not (html.strip() and len(message.keys())):
         raise Unreadable(f"{blob.name}: has no mail headers; it is cut off or no mail")
     info = mail_info(subject, headers)
