@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
@@ -19,6 +21,7 @@ from pipeline.types import (
     Failure,
     Info,
     Page,
+    PageEmbedding,
     PageInput,
     PageSignals,
     Passage,
@@ -28,8 +31,10 @@ from pipeline.types import (
     TextLine,
 )
 
+FEW_LETTERS = 20  # below it a page without passages is searchable as a picture, too
 PASSAGES, PICTURES, PAGES = 512, 32, 8  # group sizes: enough to sort by length, small enough to hold
 GARBLED = ("garbled-unmapped", "suspect-text-layer", "scan+garbled-ocr-layer")  # routes whose text layer is no text
+Vector = npt.NDArray[np.float32]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -82,14 +87,13 @@ class RowMaker:
 
     def flush(self) -> None:
         self._flush_texts()
+        self._flush_pages()  # may find pictures
         self._flush_pictures()
-        self._flush_pages()
 
     def _add_page(self, draft: Draft, chunker: Chunker, page: Page) -> None:
         shared = Row("text", 0, "", page.number, route=page.route.path, route_reason=page.route.reason)
         shared = replace(shared, route_signals=json.dumps(asdict(page.signals)) if page.signals else "")
-        if page.route.path in ("text", "both", "image"):
-            self._texts += [(draft, _text_row(shared, draft, passage)) for passage in chunker.feed(page)]
+        self._texts += [(draft, _text_row(shared, draft, passage)) for passage in chunker.feed(_for_passages(page))]
         for picture in page.pictures:
             row = replace(shared, modality="image", ordinal=draft.next("image"), text=_words(picture))
             row = replace(row, bbox=picture.bbox, picture=picture.path)
@@ -115,27 +119,28 @@ class RowMaker:
 
     def _flush_pictures(self) -> None:
         group, self._pictures = self._pictures, []
-        done = _one_by_one_on_error(lambda items: list(self._unified.embed_pictures([i[2] for i in items])), group)
-        self._emit((draft, _with_thumbnail(row, vector=vector)) for (draft, row, _), vector in self._good(done))
+
+        def embed(items: list[tuple[Draft, Row, PictureInput]]) -> list[tuple[Vector, Path]]:
+            vectors = self._unified.embed_pictures([picture for _, _, picture in items])
+            return [(vector, thumbnail(item[2].path)) for vector, item in zip(vectors, items, strict=True)]
+
+        done = self._good(_one_by_one_on_error(embed, group))
+        self._emit((draft, replace(row, vector=v, picture=small)) for (draft, row, _), (v, small) in done)
 
     def _flush_pages(self) -> None:
         group, self._page_images = self._page_images, []
-        done = _one_by_one_on_error(lambda items: self._pages.embed_pages([i[2] for i in items]), group)
-        good = list(self._good(done))
-        dense = self._unified.embed_texts([_first_window(e.text, self._unified) for _, e in good if e.text.strip()])
-        vectors = iter(dense)
-        self._emit(
-            (
-                draft,
-                _with_thumbnail(
-                    row,
-                    text=embedding.text,
-                    multivector=embedding.vectors if len(embedding.vectors) else None,
-                    vector=next(vectors) if embedding.text.strip() else None,
-                ),
-            )
-            for (draft, row, _), embedding in good
-        )
+
+        def embed(items: list[tuple[Draft, Row, PageInput]]) -> list[tuple[PageEmbedding, Vector | None, Path]]:
+            found = self._pages.embed_pages([page for _, _, page in items])
+            starts = [_first_window(e.text, self._unified) for e in found if e.text.strip()]
+            dense = iter(self._unified.embed_texts(starts))
+            vectors = [next(dense) if e.text.strip() else None for e in found]
+            small = [thumbnail(page.image.path) for _, _, page in items]
+            return list(zip(found, vectors, small, strict=True))
+
+        done = list(self._good(_one_by_one_on_error(embed, group)))
+        self._pictures += [_as_picture(draft, row) for (draft, row, _), (e, *_) in done if _is_picture(row, e.text)]
+        self._emit((draft, _page_row(row, *result)) for (draft, row, _), result in done)
 
     def _good(
         self, done: Iterable[tuple[tuple[Draft, Row, Item], Result | Exception]]
@@ -175,6 +180,24 @@ def trusted_lines(page: Page) -> tuple[TextLine, ...] | None:
     return lines if enough and (layered or signals.coverage < 0.5) else None
 
 
+def _for_passages(page: Page) -> Page:
+    """The page without the text that its picture will tell; form values and notes stand in no picture's words."""
+    if page.route.path != "page":
+        return page
+    return replace(page, parts=tuple(part for part in page.parts if part.kind in ("form", "note")))
+
+
+def _is_picture(row: Row, text: str) -> bool:
+    """A page that was taken for a scan, but has next to no words, such as a photograph that fills it."""
+    return row.route == "page" and len("".join(text.split())) < FEW_LETTERS
+
+
+def _as_picture(draft: Draft, page: Row) -> tuple[Draft, Row, PictureInput]:
+    assert page.picture is not None
+    row = replace(page, modality="image", ordinal=draft.next("image"))
+    return draft, row, PictureInput(page.picture)
+
+
 def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
     return replace(
         shared,
@@ -187,8 +210,9 @@ def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
     )
 
 
-def _with_thumbnail(row: Row, **values: Any) -> Row:
-    return replace(row, picture=thumbnail(row.picture) if row.picture else None, **values)
+def _page_row(row: Row, embedding: PageEmbedding, vector: Vector | None, small: Path) -> Row:
+    many = embedding.vectors if len(embedding.vectors) else None
+    return replace(row, text=embedding.text, multivector=many, vector=vector, picture=small)
 
 
 def _is_finite(row: Row) -> bool:
