@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence, Set
 from itertools import islice
 from typing import TypeVar
 
@@ -56,12 +56,13 @@ def delete(store: Store, uris: Sequence[str], run_id: str, now: dt.datetime) -> 
     return len(uris)
 
 
-def vanished_attachments(store: Store, records: Iterable[DocumentRecord]) -> list[DocumentRecord]:
-    """Attachments of earlier versions that the new version of their parent no longer has."""
-    records = list(records)
+def vanished_attachments(
+    store: Store, records: Sequence[DocumentRecord], known: Container[str]
+) -> list[DocumentRecord]:
+    """Attachments that the new version of their parent no longer has; `known` are the URIs of earlier versions."""
     present = {record.source_uri for record in records}
-    parents = [record for record in records if record.parent is None and record.state != "quarantined"]
-    former = (old for parent in parents for old in store.documents(prefix=parent.source_uri + "!/"))
+    parents = [r.source_uri for r in records if r.parent is None and r.state != "quarantined" and r.source_uri in known]
+    former = (old for parent in parents for old in store.documents(prefix=parent + "!/"))
     return [old for old in former if old.state != "deleted" and old.source_uri not in present]
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
 from pipeline.errors import DocmillError, Unreadable, to_failure
+from pipeline.ingest.context import Placed, in_context
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (
     Attachment,
@@ -67,7 +68,7 @@ class RowMaker:
         self, unified: Unified, pages: PageModel, *, aim: int, sink: Callable[[Draft, Sequence[Row]], None]
     ) -> None:
         self._unified, self._pages, self._aim, self._sink = unified, pages, aim, sink
-        self._texts: list[tuple[Draft, Row]] = []
+        self._texts: list[tuple[Draft, Row, Placed]] = []
         self._pictures: list[tuple[Draft, Row, PictureInput]] = []
         self._page_images: list[tuple[Draft, Row, PageInput]] = []
 
@@ -114,8 +115,11 @@ class RowMaker:
     def _flush_texts(self) -> None:
         group, self._texts = self._texts, []
         if group:
-            vectors = self._unified.embed_texts([row.text for _, row in group])
-            self._emit((draft, replace(row, vector=v)) for (draft, row), v in zip(group, vectors, strict=True))
+            passages = [placed for _, _, placed in group]
+            vectors = self._unified.embed_texts(
+                in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
+            )
+            self._emit((draft, replace(row, vector=v)) for (draft, row, _), v in zip(group, vectors, strict=True))
 
     def _flush_pictures(self) -> None:
         group, self._pictures = self._pictures, []

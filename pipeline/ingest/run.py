@@ -143,7 +143,7 @@ class Ingest:
         """Rows first, in one commit, then the ledger; rows of a document that failed this time stay as they were."""
         records = embedded.records
         known = {record.source_uri: record for record in self.store.documents([r.source_uri for r in records])}
-        vanished = vanished_attachments(self.store, records)
+        vanished = vanished_attachments(self.store, records, known)
         replaced = [r for r in records if r.state != "quarantined"]
         if any(map(has_rows, [*replaced, *known.values(), *vanished])):
             self.store.replace(RowFile.open(embedded.rows), [r.doc_id for r in [*replaced, *vanished]])
@@ -259,7 +259,9 @@ class _DocumentFailed(Exception):
 
 def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
     """The recipes a run with these settings and models works by."""
-    return make_recipes(settings, unified.id, pages.id, (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION))
+    return make_recipes(
+        settings, unified.id, pages.id, (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, CONTEXT_VERSION)
+    )
 
 
 def _outcome(parsed: Parsed, revisions: dict[str, str]) -> Prepared:
