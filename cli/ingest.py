@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name
+from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name, warn
+from pipeline.sources.local import discover
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
@@ -44,7 +46,8 @@ def ingest(
     """
     flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
     overrides = {key: value for key, value in {"store": common.store, **flags}.items() if value is not None}
-    common.load(overrides)  # a bad setting is refused before a server is started for it
+    settings = common.load(overrides).settings  # a bad setting or source is refused before a server is started for it
+    discover(sources, settings.sources, settings.limits, cwd=Path.cwd())
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
         summary = _run(common, sources, overrides, allow_mass_delete, tell)
     if common.json:
@@ -61,18 +64,32 @@ def _run(
     allow_mass_delete: bool,
     tell: Callable[[Step], None],
 ) -> Summary:
-    from flows.local import use_local_server
+    from flows.local import import_prefect, local_server
+    from flows.signals import ending_on_sigterm
 
-    use_local_server()
-    from flows.ingest import IngestRequest, run_ingest
+    with ending_on_sigterm(), _last_word():
+        server = local_server()
+        import_prefect()  # while the server starts
+        from flows.ingest import IngestRequest, run_ingest
 
-    request = IngestRequest(
-        sources=list(sources),
-        config=str(common.config.absolute()) if common.config else None,
-        overrides=dict(overrides),
-        allow_mass_delete=allow_mass_delete,
-    )
-    return run_ingest(request, tell)
+        request = IngestRequest(
+            sources=list(sources),
+            config=str(common.config.absolute()) if common.config else None,
+            overrides=dict(overrides),
+            allow_mass_delete=allow_mass_delete,
+        )
+        if server is not None:
+            server.wait()
+        return run_ingest(request, tell)
+
+
+@contextmanager
+def _last_word() -> Iterator[None]:
+    try:
+        yield
+    except SystemExit:
+        warn("terminated; what is in the table is safe, run it again to go on")
+        raise
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from pipeline.settings_file import load_settings
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
@@ -19,7 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.progress import Progress
 from flows.reports import ProgressArtifact, publish_summary
+from flows.server import reached
+from flows.signals import undisturbed
 from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
+from pipeline.settings_file import load_settings
 from pipeline.types import Found, Prepared
 
 _listener: ContextVar[Callable[[Progress], None]] = ContextVar("listener", default=lambda _: None)
@@ -54,7 +56,8 @@ def embed(run: Ingest, prepared: Sequence[Prepared], number: int, label: str) ->
 
 @task(name="write", task_run_name="write {label}", cache_policy=NO_CACHE, persist_result=False)
 def write(run: Ingest, embedded: Embedded, number: int, label: str) -> None:  # noqa: ARG001
-    run.write(embedded, number)
+    with undisturbed():
+        run.write(embedded, number)
 
 
 @task(name="finish", task_run_name="index and check the books", cache_policy=NO_CACHE, persist_result=False)
@@ -139,6 +142,6 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
 
 
 def run_ingest(request: IngestRequest, listener: Callable[[Progress], None]) -> Summary:
-    """Run the flow here and now. Raises what the run raised."""
-    with listening(listener):
+    """Run the flow here and now. Raises what the run raised, and `ServerError` for Prefect's own troubles."""
+    with reached(), listening(listener):
         return ingest(request)

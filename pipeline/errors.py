@@ -10,10 +10,11 @@
     │   └── LimitExceeded     over a limit in `[limits]` (size, pages, pixels, time, memory)
     ├── Transient             may succeed when tried again                     quarantine, retried by a later run
     │   └── WorkerDied        a parse worker was killed by the system
-    └── StoreError            the store cannot be read or written              exit code 1
-        ├── StoreBusy         another process holds the writer lock
-        ├── NotAStore         the path holds something else
-        └── AccountingError   the ledger and the table disagree
+    ├── StoreError            the store cannot be read or written              exit code 1
+    │   ├── StoreBusy         another process holds the writer lock
+    │   ├── NotAStore         the path holds something else
+    │   └── AccountingError   the ledger and the table disagree
+    └── ServerError           Prefect's server cannot be started or reached    exit code 1
 
 A library's own exception is translated once, in the stage that owns the library, with `raise ... from`.
 """
@@ -67,6 +68,9 @@ class NotAStore(StoreError): ...
 
 
 class AccountingError(StoreError): ...
+
+
+class ServerError(DocmillError): ...
 
 
 def is_transient(error: BaseException) -> bool:

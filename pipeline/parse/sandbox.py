@@ -6,6 +6,7 @@ queue never notices. It must not parse anything in the calling process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -36,7 +37,7 @@ PAGED = frozenset(
 RESUMES = 5  # crashed pages of one document that are left out before the document is given up
 RESTARTS = 3  # of the whole pool without one document done
 TASKS_PER_WORKER = 100  # then it is replaced, so that leaks of native libraries stay small
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
 WORKERS_FAIL = "parse workers end as soon as they start; `python -c 'import pipeline.parse.worker'` may tell why"
 
 
@@ -85,6 +86,7 @@ class Sandbox:
     _pool: ProcessPool | None = field(default=None, init=False)
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _restarts: int = field(default=0, init=False)
+    _ended: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.workers = self.workers or os.cpu_count() or 1
@@ -95,6 +97,7 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended = True  # a thread that still parses must not start workers again
         self._close()
 
     def parse(self, jobs: Iterable[ParseJob]) -> Iterator[Parsed]:
@@ -193,6 +196,8 @@ class Sandbox:
         return _parsed(attempt, None)
 
     def _ready(self) -> ProcessPool:
+        if self._ended:
+            raise WorkerDied("parsing was stopped")
         if self._pool is None or not self._pool.active:
             if self._restarts > RESTARTS:
                 raise WorkerDied(WORKERS_FAIL)
@@ -227,9 +232,17 @@ class Sandbox:
     def _close(self) -> None:
         if self._pool is not None:
             self._pool.stop()
-            self._pool.join()
+            _join(self._pool)
             self._pool = None
         self._closed.set()
+
+
+def _join(pool: ProcessPool) -> None:
+    """Wait until all workers are gone; Pebble trips over a worker that ends by itself at this very moment."""
+    for _ in range(pool._context.workers + 1):
+        with contextlib.suppress(KeyError):
+            pool.join()
+            return
 
 
 def _fresh(job: ParseJob) -> _Attempt:
