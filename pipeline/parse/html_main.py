@@ -11,38 +11,12 @@ from collections import defaultdict
 
 from lxml.html import HtmlElement
 
-NEVER = [
-    "script",
-    "style",
-    "noscript",
-    "template",
-    "iframe",
-    "frame",
-    "object",
-    "embed",
-    "applet",
-    "svg",
-    "canvas",
-    "audio",
-    "video",
-    "button",
-    "select",
-    "textarea",
-    "input",
-    "datalist",
-    "dialog",
-    "nav",
-    "menu",
-    "noframes",
-    "noembed",
-    "head",
-    "link",
-    "meta",
-    "title",
-    "map",
-    "param",
-    "del",
-]
+NEVER = {
+    "script", "style", "noscript", "template", "iframe", "frame", "object", "embed", "applet", "svg", "canvas", "audio",
+    "video", "button", "select", "textarea", "input", "datalist", "dialog", "noframes", "noembed", "head", "link",
+    "meta", "title", "map", "param", "del",
+}  # fmt: skip
+MENUS = {"nav", "menu"}
 ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar"}
 UNLIKELY = re.compile(
     r"(?:^|[\s_-])(?:"
@@ -70,7 +44,7 @@ def main_content(root: HtmlElement, whole: bool = False) -> HtmlElement:
     With `whole`, only what is never shown is dropped: a mail or a book has no boilerplate to lose.
     """
     body = next(root.iter("body"), root)
-    _drop_never_shown(body)
+    _drop_never_shown(body, keep_menus=whole)
     if whole:
         return body
     prose = _prose_lengths(body)
@@ -90,18 +64,19 @@ def visible_text(element: HtmlElement) -> str:
     return " ".join(" ".join(element.itertext()).split())
 
 
-def _drop_never_shown(body: HtmlElement) -> None:
+def _drop_never_shown(body: HtmlElement, keep_menus: bool) -> None:
     for element in list(body.iter()):
         if element is body or element.getparent() is None:
             continue
-        if not isinstance(element.tag, str) or element.tag in NEVER or _is_hidden(element):
+        menu = element.tag in MENUS or (element.get("role") or "").lower() in ROLES
+        if not isinstance(element.tag, str) or element.tag in NEVER or _is_hidden(element) or (menu and not keep_menus):
             _drop(element)
 
 
 def _is_hidden(element: HtmlElement) -> bool:
     if element.get("hidden") is not None or (element.get("aria-hidden") == "true" and element.tag != "img"):
         return not _holds_picture_only(element)
-    return bool(HIDDEN.search(element.get("style") or "")) or (element.get("role") or "").lower() in ROLES
+    return bool(HIDDEN.search(element.get("style") or ""))
 
 
 def _holds_picture_only(element: HtmlElement) -> bool:
