@@ -94,7 +94,9 @@ class RowMaker:
     def _add_page(self, draft: Draft, chunker: Chunker, page: Page) -> None:
         shared = Row("text", 0, "", page.number, route=page.route.path, route_reason=page.route.reason)
         shared = replace(shared, route_signals=json.dumps(asdict(page.signals)) if page.signals else "")
-        self._texts += [(draft, _text_row(shared, draft, passage)) for passage in chunker.feed(_for_passages(page))]
+        for passage in chunker.feed(_for_passages(page)):
+            placed = Placed(passage.text, draft.info.title, passage.headings)
+            self._texts.append((draft, _text_row(shared, draft, passage), placed))
         for picture in page.pictures:
             row = replace(shared, modality="image", ordinal=draft.next("image"), text=_words(picture))
             row = replace(row, bbox=picture.bbox, picture=picture.path)

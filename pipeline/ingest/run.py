@@ -20,6 +20,7 @@ from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.errors import Permanent, StoreError, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
+from pipeline.ingest.context import CONTEXT_VERSION
 from pipeline.ingest.fetch import changed_since, digest_of, fetch
 from pipeline.ingest.gone import delete, find_gone, groups, ledger_rows, vanished_attachments
 from pipeline.ingest.plan import Recipes, decide, in_batches, make_recipes
