@@ -143,7 +143,8 @@ def _home() -> Path:
     try:
         _check_writable(home)
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="docmill-prefect-"))
+        home = Path(tempfile.mkdtemp(prefix="docmill-prefect-"))
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
     if _is_damaged(home / DATABASE):
         shutil.rmtree(home, ignore_errors=True)
     return home

@@ -43,9 +43,11 @@ def discover(specs: Sequence[str], settings: Sources, limits: Limits, *, cwd: Pa
     What is left out comes too, with the reason in `skip`: hidden and ignored files, links that leave the folder,
     what is no regular file, empty and too large files. Nothing inside a hidden folder is listed. A file that is named
     itself is taken whatever the patterns say. Raises `UsageError`, before anything is listed, for a spec that is not
-    there and for a glob that matches nothing.
+    there, for a folder that cannot be read and for a glob that matches nothing.
     """
     targets = [_target(spec, cwd) for spec in expand(specs, cwd)]
+    for target in targets:
+        _check_readable(target)
     walker = Walker(rules_of(settings), limits, frozenset(t.path for t in targets if t.kind == "file"))
     for target in targets:
         if target.kind == "glob" and next(walker.walk(target), None) is None:
@@ -185,6 +187,15 @@ def _target(spec: str, cwd: Path) -> Target:
     if glob and (cwd / fixed).is_dir():
         return Target(spec, (cwd / fixed).resolve(), "glob", glob)
     raise UsageError(f"{_printable(spec)}: no such file or folder{_nearest(cwd / fixed if glob else path)}")
+
+
+def _check_readable(target: Target) -> None:
+    """A folder inside another is left out with its reason; one that was asked for by name must not be missed."""
+    if target.kind != "file":
+        try:
+            os.scandir(target.path).close()
+        except OSError as error:
+            raise UsageError(f"{_printable(target.spec)}: the folder cannot be read ({error.strerror})") from error
 
 
 def _nearest(missing: Path) -> str:
