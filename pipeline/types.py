@@ -38,6 +38,7 @@ class Found:
     modified_at: dt.datetime | None
     path: Path | None = None  # where its bytes already are, for a local source
     skip: str | None = None  # why it will not be read, when it will not
+    sha256: str | None = None  # what its bytes must be, if a plan said so; "" if they could not be read then
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +315,10 @@ class DocumentRecord:
     first_seen: dt.datetime | None = None
     last_seen: dt.datetime | None = None
     modified_at: dt.datetime | None = None
-    seconds: float = 0.0
+    seconds: float = 0.0  # of parsing
     metadata: Mapping[str, str] = field(default_factory=dict)
+    by_hand: Literal["", "retry", "ignore"] = ""  # what a person decided about its failure
+    embed_seconds: float = 0.0  # its share of the time that the models took
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
+import lancedb
 import pytest
 
 from pipeline.store import Models, Store, doc_id, open_store
@@ -86,3 +87,17 @@ def test_the_ledger_leaves_the_corpus_alone(store: Store) -> None:
 
     assert store.version() == before
     assert store.status()["versions"] == versions
+
+
+def test_a_store_without_the_newer_columns_is_read_and_written(tmp_path: Path) -> None:
+    """An older ledger reads as if nothing was decided by hand, and learns the columns at the next write."""
+    store = open_store(str(tmp_path / "store"), create=MODELS)
+    store.record([record("file:///old", "quarantined")])
+    table = lancedb.connect(store.uri).open_table("documents")
+    table.drop_columns(["by_hand", "embed_seconds"])
+    older = open_store(store.uri)
+    before = list(older.documents())
+    older.record([replace(record("file:///new", "quarantined"), by_hand="retry", embed_seconds=1.5)])
+
+    assert before == [record("file:///old", "quarantined")]
+    assert [(r.by_hand, r.embed_seconds) for r in older.documents()] == [("retry", 1.5), ("", 0.0)]

@@ -33,7 +33,10 @@ class Ledger:
         rows = pa.Table.from_pylist(list(latest.values()), schema=documents_schema())
 
         def merge() -> None:
-            builder = self._tables.fresh(DOCUMENTS).merge_insert("source_uri")
+            table = self._tables.fresh(DOCUMENTS)
+            if missing := [field for field in rows.schema if field.name not in table.schema.names]:
+                table.add_columns(missing)  # an older store; its rows have nothing there
+            builder = table.merge_insert("source_uri")
             builder.when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
         retrying(merge)
@@ -56,7 +59,9 @@ class Ledger:
         return dict(sorted(counted.items()))
 
     def _select(self, where: str | None) -> Iterator[DocumentRecord]:
-        for row in self._tables.ordered(DOCUMENTS, where, COLUMNS, ["source_uri"], _keys):
+        there = set(self._tables.open(DOCUMENTS).schema.names)
+        columns = [name for name in COLUMNS if name in there]
+        for row in self._tables.ordered(DOCUMENTS, where, columns, ["source_uri"], _keys):
             yield _from_row(row)
 
 
@@ -74,4 +79,5 @@ def _to_row(record: DocumentRecord) -> dict[str, Any]:
 
 def _from_row(row: dict[str, Any]) -> DocumentRecord:
     warnings, metadata = tuple(row.pop("warnings") or ()), json.loads(row.pop("metadata") or "{}")
-    return DocumentRecord(**row, warnings=warnings, metadata=metadata)
+    values = {name: value for name, value in row.items() if value is not None}  # what an older store lacks is a default
+    return DocumentRecord(**values, warnings=warnings, metadata=metadata)

@@ -103,6 +103,8 @@ def documents_schema() -> pa.Schema:
             *(pa.field(name, INSTANT) for name in ("first_seen", "last_seen", "modified_at")),
             pa.field("seconds", pa.float64()),
             pa.field("metadata", text),
+            pa.field("by_hand", text),  # this and what follows may be missing from an older store
+            pa.field("embed_seconds", pa.float64()),
         ]
     )
 
