@@ -127,4 +127,5 @@ def _with_draft(record: DocumentRecord, draft: Draft) -> DocumentRecord:
         text_rows=draft.rows("text"),
         image_rows=draft.rows("image"),
         page_rows=draft.rows("page"),
+        embed_seconds=round(draft.seconds, 4),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -49,6 +51,7 @@ class Draft:
     counts: dict[str, int] = field(default_factory=lambda: {"text": 0, "image": 0, "page": 0})
     lost: dict[str, int] = field(default_factory=lambda: {"text": 0, "image": 0, "page": 0})
     failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0  # its share of the groups that it was embedded in
 
     def rows(self, modality: str) -> int:
         return self.counts[modality] - self.lost[modality]
@@ -118,9 +121,10 @@ class RowMaker:
         group, self._texts = self._texts, []
         if group:
             passages = [placed for _, _, placed in group]
-            vectors = self._unified.embed_texts(
-                in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
-            )
+            with _shared([draft for draft, _, _ in group]):
+                vectors = self._unified.embed_texts(
+                    in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
+                )
             self._emit((draft, replace(row, vector=v)) for (draft, row, _), v in zip(group, vectors, strict=True))
 
     def _flush_pictures(self) -> None:
@@ -130,7 +134,8 @@ class RowMaker:
             vectors = self._unified.embed_pictures([picture for _, _, picture in items])
             return [(vector, thumbnail(item[2].path)) for vector, item in zip(vectors, items, strict=True)]
 
-        done = self._good(_one_by_one_on_error(embed, group))
+        with _shared([draft for draft, _, _ in group]):
+            done = list(self._good(_one_by_one_on_error(embed, group)))
         self._emit((draft, replace(row, vector=v, picture=small)) for (draft, row, _), (v, small) in done)
 
     def _flush_pages(self) -> None:
@@ -144,7 +149,8 @@ class RowMaker:
             small = [thumbnail(page.image.path) for _, _, page in items]
             return list(zip(found, vectors, small, strict=True))
 
-        done = list(self._good(_one_by_one_on_error(embed, group)))
+        with _shared([draft for draft, _, _ in group]):
+            done = list(self._good(_one_by_one_on_error(embed, group)))
         self._pictures += [_as_picture(draft, row) for (draft, row, _), (e, *_) in done if _is_picture(row, e.text)]
         self._emit((draft, _page_row(row, *result)) for (draft, row, _), result in done)
 
@@ -170,6 +176,16 @@ class RowMaker:
             by_document.setdefault(draft.uri, (draft, []))[1].append(row)
         for draft, group in by_document.values():
             self._sink(draft, group)
+
+
+@contextmanager
+def _shared(drafts: Sequence[Draft]) -> Iterator[None]:
+    """The time of the block, in equal shares to the documents of a group, one share for each of their rows."""
+    started = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - started
+    for draft in drafts:
+        draft.seconds += seconds / len(drafts)
 
 
 def trusted_lines(page: Page) -> tuple[TextLine, ...] | None:
