@@ -49,7 +49,8 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
     if known is None or known.state == "deleted":
         return Decision("work", "new")
     if known.state == "quarantined":
-        if known.transient or (known.error == "PasswordNeeded" and recipes.has_passwords):
+        never_read = not known.content_sha256  # whether it can be read now, its revision does not tell
+        if known.transient or never_read or (known.error == "PasswordNeeded" and recipes.has_passwords):
             return Decision("work", "retry")
         if known.recipe != recipes.attempt:
             return Decision("work", "recipe")
