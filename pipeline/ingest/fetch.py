@@ -25,18 +25,26 @@ def fetch(found: Found) -> Prepared:
     if found.skip is not None:
         return Prepared(blob, found.revision, skip=found.skip)
     try:
-        digest, media_type = hash_file(path), sniff(path, path.name)
+        digest = _digest(path, found.sha256)
+        media_type = sniff(path, path.name)
     except (DocmillError, OSError) as error:
         return Prepared(blob, found.revision, failure=to_failure(error, "fetch"))
     blob = Blob(found.uri, path, digest, found.size_bytes, media_type, path.name, modified_at=found.modified_at)
-    if media_type in PARSERS:
-        return Prepared(blob, found.revision)
-    if media_type == "application/x-empty":
-        return Prepared(blob, found.revision, skip="empty file")
-    if path.suffix.lower() in CLAIMS:
+    if (reason := why_skipped(media_type, path.name)) is not None:
+        return Prepared(blob, found.revision, skip=reason)
+    if media_type not in PARSERS:
         broken = Unreadable(f"{path.name}: named {path.suffix}, but its bytes are {media_type}")
         return Prepared(blob, found.revision, failure=to_failure(broken, "fetch"))
-    return Prepared(blob, found.revision, skip=f"not a format docmill parses ({media_type})")
+    return Prepared(blob, found.revision)
+
+
+def why_skipped(media_type: str, name: str) -> str | None:
+    """Why a file of this type is left out; None if it is parsed, and if its name says that it should be."""
+    if media_type in PARSERS:
+        return None
+    if media_type == "application/x-empty":
+        return "empty file"
+    return None if Path(name).suffix.lower() in CLAIMS else f"not a format docmill parses ({media_type})"
 
 
 def digest_of(found: Found) -> Callable[[], str]:
@@ -44,7 +52,7 @@ def digest_of(found: Found) -> Callable[[], str]:
 
     def digest() -> str:
         try:
-            return hash_file(found.path) if found.path else ""
+            return hash_file(found.path) if found.path and found.path.is_file() else ""
         except (DocmillError, OSError):
             return ""
 
@@ -62,3 +70,13 @@ def changed_since(blob: Blob, revision: str) -> Failure | None:
     if now == revision:
         return None
     return to_failure(Transient(f"{blob.name}: changed while it was read; the next run will take it"), "fetch")
+
+
+def _digest(path: Path, planned: str | None) -> str:
+    """The file's hash; raises `Transient` if a plan said another one, so that nothing is taken that nobody has seen."""
+    if planned is not None and not path.is_file():
+        raise Transient(f"{path.name}: changed since the plan was made (the file is gone); plan again")
+    digest = hash_file(path)
+    if planned not in (None, digest):
+        raise Transient(f"{path.name}: changed since the plan was made; plan again, or ingest it without a manifest")
+    return digest

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -17,29 +18,50 @@ FEW = 10  # so many documents may go without asking, if others stay
 Item = TypeVar("Item")
 
 
-def find_gone(
-    store: Store, listed: Sequence[str], seen: Set[str], closed: Sequence[str], limit: float
-) -> tuple[str, ...]:
-    """Documents below the listed folders that were not seen; of what lies below `closed` folders nothing is known.
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What is gone of the `known` documents below one listed folder."""
 
-    Raises `UsageError`, before anything is deleted, if more than the share `limit` of a folder's known documents would
-    go (a few may always go, but never all of them): an unmounted disk looks just like that.
-    """
-    gone: list[str] = []
+    root: str
+    known: int
+    uris: tuple[str, ...]
+
+    def objection(self, limit: float) -> str | None:
+        """Why so much may not go unasked: more than the share `limit` of the folder's known documents.
+
+        A few may always go, but never all of them: an unmounted disk looks just like that.
+        """
+        gone = len(self.uris)
+        share = gone_share(gone, self.known)
+        if share <= limit or not (gone > FEW or gone == self.known > 1):
+            return None
+        below = f"{gone} of {self.known} known documents below {self.root}"
+        return f"{below} are gone ({share:.0%}): is a disk not mounted?"
+
+
+def find_missing(
+    store: Store, listed: Sequence[str], is_gone: Callable[[str], bool], closed: Sequence[str]
+) -> Iterator[Missing]:
+    """What is gone below each of the listed folders; of what lies below `closed` folders nothing is known."""
     for root in listed:
-        known = missing = 0
+        known = 0
+        gone: list[str] = []
         for record in store.documents(prefix=root):
             if record.parent is None and record.state != "deleted" and not record.source_uri.startswith(tuple(closed)):
                 known += 1
-                if record.source_uri not in seen:
-                    missing += 1
-                    gone.append(record.source_uri)
-        share = gone_share(missing, known)
-        if share > limit and (missing > FEW or missing == known > 1):
+                gone += [record.source_uri] if is_gone(record.source_uri) else []
+        yield Missing(root, known, tuple(gone))
+
+
+def agreed(missing: Iterable[Missing], limit: float) -> tuple[str, ...]:
+    """All that is gone, each once. Raises `UsageError`, before anything is deleted, if it is too much to go unasked."""
+    gone: list[str] = []
+    for found in missing:
+        if objection := found.objection(limit):
             raise UsageError(
-                f"{missing} of {known} known documents below {root} are gone ({share:.0%}): is a disk not mounted? "
-                "Nothing was deleted. If they are meant to go, run again with --allow-mass-delete"
+                f"{objection} Nothing was deleted. If they are meant to go, run again with --allow-mass-delete"
             )
+        gone += found.uris
     return tuple(dict.fromkeys(gone))
 
 

@@ -13,22 +13,31 @@ from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
-from pipeline.ingest.run import Ingest
+from pipeline.ingest.manifest import Manifest, store_name
+from pipeline.ingest.run import Ingest, recipes_of
 from pipeline.sources.local import discover
 from pipeline.store import Models, open_store
 
 
 @contextmanager
 def open_ingest(
-    settings: Settings, specs: Sequence[str], *, run_id: str, cwd: Path, now: Callable[[], dt.datetime]
+    settings: Settings,
+    specs: Sequence[str],
+    *,
+    run_id: str,
+    cwd: Path,
+    now: Callable[[], dt.datetime],
+    manifest: Manifest | None = None,
 ) -> Iterator[Ingest]:
     """One run under the store's writer lock. The models are named, not loaded; the store is made if it is not there,
-    but not for sources that do not exist.
+    but not for sources that do not exist or a manifest that was made for another store or recipe.
 
     Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
     """
     discover(specs, settings.sources, settings.limits, cwd=cwd)
     unified, pages = models_of(settings)
+    if manifest is not None:
+        manifest.check(store_name(settings.store), recipes_of(settings, unified, pages).attempt)
     store = open_store(settings.store, create=Models(unified.id, pages.id))
     with store.writer():
         work_dir = work_folder(settings.store) / run_id

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.config import Settings
+from pipeline.ingest.by_hand import IGNORED
 from pipeline.types import DocumentRecord, Found, ModelId
 
 Action = Literal["work", "unchanged", "skipped", "quarantined"]
@@ -48,6 +49,10 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
         return Decision("skipped", found.skip)
     if known is None or known.state == "deleted":
         return Decision("work", "new")
+    if known.by_hand == "retry":
+        return Decision("work", "retry")
+    if known.by_hand == "ignore":
+        return _unless_changed(found, known, digest, Decision("skipped", IGNORED))
     if known.state == "quarantined":
         never_read = not known.content_sha256  # whether it can be read now, its revision does not tell
         if known.transient or never_read or (known.error == "PasswordNeeded" and recipes.has_passwords):
@@ -56,11 +61,19 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
             return Decision("work", "recipe")
     elif known.recipe != recipes.rows:
         return Decision("work", "recipe")
+    reason = known.message if known.state == "skipped" else "same"
+    action: Action = "unchanged" if known.state == "indexed" else known.state
+    return _unless_changed(found, known, digest, Decision(action, reason))
+
+
+def _unless_changed(found: Found, known: DocumentRecord, digest: Callable[[], str], otherwise: Decision) -> Decision:
+    """Work if the bytes are not those of the ledger, or not those that were planned with: fetching will refuse them."""
     same_revision = known.revision == found.revision
     if not same_revision and digest() != known.content_sha256:
         return Decision("work", "changed")
-    action: Action = "unchanged" if known.state == "indexed" else known.state
-    return Decision(action, "same", touched=not same_revision)
+    if found.sha256 is not None and found.sha256 != known.content_sha256:
+        return Decision("work", "changed")
+    return replace(otherwise, touched=not same_revision)
 
 
 def in_batches(work: Iterable[Found], documents: int, size_bytes: int) -> Iterator[tuple[Found, ...]]:

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 from pipeline.errors import fingerprint
+from pipeline.ingest.by_hand import ignored
 from pipeline.ingest.plan import Decision, Recipes
 from pipeline.ingest.rows import Draft
 from pipeline.store import doc_id
@@ -73,7 +74,9 @@ def merged(record: DocumentRecord, before: DocumentRecord | None) -> DocumentRec
         return record
     attempts = before.attempts + 1 if before.content_sha256 == record.content_sha256 else 1
     rows = (before.text_rows, before.image_rows, before.page_rows)
-    return replace(record, attempts=attempts, text_rows=rows[0], image_rows=rows[1], page_rows=rows[2])
+    record = replace(record, attempts=attempts, text_rows=rows[0], image_rows=rows[1], page_rows=rows[2])
+    stays_ignored = before.by_hand == "ignore" and before.content_sha256 == record.content_sha256
+    return ignored(record) if stays_ignored else record
 
 
 def note(

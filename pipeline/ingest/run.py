@@ -10,32 +10,28 @@ import datetime as dt
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import Permanent, StoreError, UsageError, to_failure
+from pipeline.errors import Permanent, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.context import CONTEXT_VERSION
-from pipeline.ingest.fetch import changed_since, digest_of, fetch
-from pipeline.ingest.gone import delete, find_gone, groups, ledger_rows, vanished_attachments
-from pipeline.ingest.plan import Recipes, decide, in_batches, make_recipes
+from pipeline.ingest.gone import agreed, delete, ledger_rows, vanished_attachments
+from pipeline.ingest.manifest import Manifest
+from pipeline.ingest.plan import Recipes, in_batches, make_recipes
+from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
 from pipeline.ingest.rows import Draft, RowMaker
-from pipeline.parse import PARSER_VERSION, ParseOptions
-from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
+from pipeline.ingest.survey import Survey, Surveyed, list_sources
+from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
-from pipeline.parse.worker import DiskFull
-from pipeline.route import ROUTER_VERSION, route
-from pipeline.sources.local import UNREADABLE_FOLDER, discover, roots
-from pipeline.store import RowFile, Store, TokenCounts, doc_id
-from pipeline.types import Attachment, DocumentRecord, Failure, Found, Prepared, Row
-
-LOOKUP = 1000  # ledger records asked for at a time
+from pipeline.route import ROUTER_VERSION
+from pipeline.store import RowFile, Store, TokenCounts
+from pipeline.types import DocumentRecord, Failure, Found, Prepared, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +71,37 @@ class Ingest:
         cwd: Path,
     ) -> None:
         self.settings, self.store, self.run_id, self.cwd, self.now = settings, store, run_id, cwd, now
-        self.unified, self.pages, self.work_dir = unified, pages, work_dir
+        self.unified, self.pages = unified, pages
         self.recipes = recipes_of(settings, unified, pages)
         self.tally = Tally()
         self._started = time.monotonic()
-        self._seen: set[str] = set()
-        self._open = ExitStack()
-        self._sandbox: Sandbox | None = None
+        self._preparer = Preparer(settings, work_dir)
 
     # the steps ------------------------------------------------------------------------------------------------
 
-    def plan(self, specs: Sequence[str], *, allow_mass_delete: bool = False) -> Plan:
-        """Compare what is there with the ledger, and note skips and new revisions of unchanged documents in it."""
+    def plan(self, specs: Sequence[str], *, manifest: Manifest | None = None, allow_mass_delete: bool = False) -> Plan:
+        """Compare what is there with the ledger, and note skips and new revisions of unchanged documents in it.
+
+        With a manifest its documents are compared instead, and `specs` do not count.
+        """
+        listing = manifest.listing() if manifest else list_sources(specs, self.settings, self.cwd)
+        survey = Survey(listing, self.store, self.recipes)
         work: list[Found] = []
         counts: Counter[str] = Counter()
         why: Counter[str] = Counter()
-        closed: list[str] = []
-        found = discover(specs, self.settings.sources, self.settings.limits, cwd=self.cwd)
-        for group in groups(found, LOOKUP):
-            known = {record.source_uri: record for record in self.store.documents([item.uri for item in group])}
-            notes = []
+        for group in survey.groups():
             for item in group:
-                self._seen.add(item.uri)
-                closed += [item.uri] if (item.skip or "").startswith(UNREADABLE_FOLDER) else []
-                before = known.get(item.uri)
-                decision = decide(item, before, self.recipes, digest_of(item))
-                if decision.action == "work" or (decision.action == "skipped" and before and has_rows(before)):
-                    work.append(item)
-                    why[decision.why] += 1
+                if item.is_work:
+                    work.append(item.found)
+                    why[item.decision.why] += 1
                 else:
-                    counts[decision.action] += 1
-                    notes += note(item, before, decision, self.run_id, self.now())
-            self.store.record(notes)
+                    counts[item.decision.action] += 1
+            idle = (item for item in group if not item.is_work)
+            self.store.record([record for item in idle for record in self._note(item)])
         limit = 1.0 if allow_mass_delete else self.settings.sources.mass_delete
-        gone = find_gone(self.store, roots(specs, cwd=self.cwd), self._seen, closed, limit)
+        gone = agreed(survey.missing(), limit)
         if not work and not counts and not gone:
-            raise UsageError(f"{', '.join(specs)}: no files in it; is it the right folder?")
+            raise UsageError(f"{listing.name}: no files in it; is it the right folder?")
         self.tally.outcomes.update(counts)
         batches = tuple(in_batches(work, self.settings.batch_documents, self.settings.batch_mb * 1_000_000))
         left = (counts["unchanged"], counts["skipped"], counts["quarantined"])
@@ -118,21 +109,11 @@ class Ingest:
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Fetch, parse and route a batch; attachments come out as documents of their own."""
-        folder = self._folder(number)
-        done = [fetch(found) for found in batch]
-        jobs = [self._job(item, folder) for item in done if item.failure is None and not item.skip]
-        revisions = {item.blob.uri: item.revision for item in done}
-        done = [item for item in done if item.failure is not None or item.skip]
-        while jobs:
-            parsed = [_outcome(result, revisions) for result in self.sandbox().parse(jobs)]
-            children = [child for item in parsed for child in self._attachments(item)]
-            done += parsed + [child for child in children if child.failure is not None or child.skip]
-            jobs = [self._job(child, folder) for child in children if child.failure is None and not child.skip]
-        return done
+        return self._preparer.prepare(batch, number)
 
     def embed(self, prepared: Sequence[Prepared], number: int = 0) -> Embedded:
         """Chunk and embed a batch into a file of rows. A document that fails here leaves no row in it."""
-        path = self._folder(number) / "rows.arrow"
+        path = self._preparer.folder(number) / "rows.arrow"
         failed: dict[str, Failure] = {}
         while True:
             try:
@@ -152,7 +133,7 @@ class Ingest:
         self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
         for record in final:
             self.tally.add(record)
-        shutil.rmtree(self._folder(number), ignore_errors=True)
+        shutil.rmtree(self._preparer.folder(number), ignore_errors=True)
 
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
@@ -181,42 +162,10 @@ class Ingest:
 
     def close(self) -> None:
         """Stop the workers and remove what lies in the work folder."""
-        self._open.close()
-        shutil.rmtree(self.work_dir, ignore_errors=True)
+        self._preparer.close()
 
-    # preparing ------------------------------------------------------------------------------------------------
-
-    def sandbox(self) -> Sandbox:
-        """The parse workers, started at the first use: a run with nothing to do starts none."""
-        if self._sandbox is None:
-            self._sandbox = self._open.enter_context(Sandbox(self.settings.workers, self.settings.limits))
-        return self._sandbox
-
-    def _folder(self, number: int) -> Path:
-        folder = self.work_dir / f"batch-{number}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _job(self, item: Prepared, folder: Path) -> ParseJob:
-        work_dir = folder / doc_id(item.blob.uri)
-        work_dir.mkdir(exist_ok=True)
-        settings = self.settings
-        options = ParseOptions(settings.limits, route, settings.page.dpi, settings.sources.passwords)
-        return ParseJob(item.blob, work_dir, options)
-
-    def _attachments(self, item: Prepared) -> Iterator[Prepared]:
-        if item.spool is None or item.failure is not None or item.blob.depth >= self.settings.limits.attachment_depth:
-            return
-        names: Counter[str] = Counter()
-        for event in read(item.spool):
-            if isinstance(event, Attachment):
-                names[event.name] += 1
-                name = event.name if names[event.name] == 1 else f"{event.name}~{names[event.name]}"
-                uri = f"{item.blob.uri}!/{name}"
-                found = Found(uri, "", event.path.stat().st_size, item.blob.modified_at, event.path)
-                child = fetch(found)
-                blob = replace(child.blob, parent=item.blob.uri, depth=item.blob.depth + 1, name=event.name)
-                yield replace(child, blob=blob)
+    def _note(self, item: Surveyed) -> list[DocumentRecord]:
+        return note(item.found, item.before, item.decision, self.run_id, self.now())
 
     # embedding ------------------------------------------------------------------------------------------------
 
@@ -263,11 +212,3 @@ def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipe
     return make_recipes(
         settings, unified.id, pages.id, (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, CONTEXT_VERSION)
     )
-
-
-def _outcome(parsed: Parsed, revisions: dict[str, str]) -> Prepared:
-    blob = parsed.job.blob
-    if parsed.failure is not None and parsed.failure.error == DiskFull.__name__:
-        raise StoreError(f"{parsed.failure.message}; make room there and run again: what is in the table is safe")
-    failure = parsed.failure or (None if blob.parent else changed_since(blob, revisions.get(blob.uri, "")))
-    return Prepared(blob, revisions.get(blob.uri, ""), parsed.spool, failure, "", parsed.seconds)

@@ -1,0 +1,78 @@
+"""What is there, compared with the ledger. Reads both, writes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import Settings
+from pipeline.ingest.fetch import digest_of
+from pipeline.ingest.gone import Missing, find_missing, groups
+from pipeline.ingest.plan import Decision, Recipes, decide
+from pipeline.ingest.records import has_rows
+from pipeline.sources.local import UNREADABLE_FOLDER, discover, roots
+from pipeline.store import Store
+from pipeline.types import DocumentRecord, Found
+
+LOOKUP = 1000  # ledger records asked for at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The sources of a run, and the folders (URIs with a slash at the end) that they are all of."""
+
+    name: str  # for messages
+    found: Iterable[Found]
+    roots: Sequence[str]
+    gone: Container[str] | None = None  # None: whatever is known below the roots and was not found
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A source, what the ledger knows of it, and what is to be done."""
+
+    found: Found
+    before: DocumentRecord | None
+    decision: Decision
+
+    @property
+    def is_work(self) -> bool:
+        """True for what an ingest takes in hand: new documents, and rows of those that are skipped from now on."""
+        left_out = self.found.skip is not None and self.before is not None and has_rows(self.before)
+        return self.decision.action == "work" or left_out
+
+
+class Survey:
+    """One pass over a listing; without a store everything is new."""
+
+    def __init__(self, listing: Listing, store: Store | None, recipes: Recipes) -> None:
+        self._listing, self._store, self._recipes = listing, store, recipes
+        self._seen: set[str] = set()
+        self._closed: list[str] = []
+
+    def groups(self) -> Iterator[list[Surveyed]]:
+        """All sources in order, in groups."""
+        for group in groups(iter(self._listing.found), LOOKUP):
+            records = self._store.documents([item.uri for item in group]) if self._store else ()
+            known = {record.source_uri: record for record in records}
+            self._seen.update(item.uri for item in group)
+            self._closed += [item.uri for item in group if (item.skip or "").startswith(UNREADABLE_FOLDER)]
+            yield [self._surveyed(item, known.get(item.uri)) for item in group]
+
+    def missing(self) -> Iterator[Missing]:
+        """What is gone below each root, once all groups were taken."""
+        if self._store is not None:
+            yield from find_missing(self._store, self._listing.roots, self._is_gone, self._closed)
+
+    def _surveyed(self, found: Found, before: DocumentRecord | None) -> Surveyed:
+        return Surveyed(found, before, decide(found, before, self._recipes, digest_of(found)))
+
+    def _is_gone(self, uri: str) -> bool:
+        return uri not in self._seen if self._listing.gone is None else uri in self._listing.gone
+
+
+def list_sources(specs: Sequence[str], settings: Settings, cwd: Path) -> Listing:
+    """The listing of sources as a person names them. Raises `UsageError` for those that are not there."""
+    found = discover(specs, settings.sources, settings.limits, cwd=cwd)
+    return Listing(", ".join(specs), found, roots(specs, cwd=cwd))
