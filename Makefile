@@ -12,8 +12,8 @@ install: $(READY)
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PYTHON) tools/size_notice.py $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 	@echo "The environment in $(VENV) is ready."
 
@@ -41,9 +41,9 @@ fix: $(READY)
 	@$(BIN)/ruff format .
 
 bench: $(READY)
-	@$(BIN)/python benchmarks/text.py
-	@$(BIN)/python benchmarks/photos.py
-	@$(BIN)/python benchmarks/pages.py --text-layer
+	@$(BIN)/python -m benchmarks.text
+	@$(BIN)/python -m benchmarks.photos
+	@$(BIN)/python -m benchmarks.pages
 
 clean:
 	rm -rf $(VENV) docmill-data build *.egg-info .mypy_cache .ruff_cache .pytest_cache
