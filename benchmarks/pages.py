@@ -28,9 +28,7 @@ Relevant = Mapping[str, Mapping[str, float]]  # query id -> "file#page" -> grade
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", type=Path, default=DATA)
-    parser.add_argument(
-        "--store", type=Path, help="keep the table here, or use the one there"
-    )
+    parser.add_argument("--store", type=Path, help="keep the table here, or use the one there")
     given = parser.parse_args()
     gold = given.data / "gold" / "page_retrieval"
     entries = [json.loads(text) for text in (gold / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
