@@ -9,10 +9,20 @@ os.environ.setdefault("LANCE_LOG", "error")
 os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(128 << 20))  # read ahead 128 MB a scan, not 2 GB
 
 from pipeline.store.assets import TokenCounts
-from pipeline.store.corpus import Store, open_store
+from pipeline.store.corpus import Store, find_store, open_store
 from pipeline.store.query import PageVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import Models, doc_id
 from pipeline.store.where import sql_literal
 
-__all__ = ["Models", "PageVectors", "RowFile", "Store", "TokenCounts", "doc_id", "open_store", "sql_literal"]
+__all__ = [
+    "Models",
+    "PageVectors",
+    "RowFile",
+    "Store",
+    "TokenCounts",
+    "doc_id",
+    "find_store",
+    "open_store",
+    "sql_literal",
+]

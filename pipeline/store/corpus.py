@@ -46,6 +46,20 @@ def open_store(uri: str, *, create: Models | None = None) -> Store:
     return Store(uri, tables, models)
 
 
+def find_store(uri: str, models: Models) -> Store | None:
+    """The store at `uri`, or None if there is none yet. Writes nothing.
+
+    Raises `NotAStore` if something else is there, `ModelMismatch` if it was made with other models.
+    """
+    try:
+        store = open_store(uri)
+    except UsageError:
+        return None
+    if store.models != models:
+        raise ModelMismatch(_mismatch(uri, store.models, models))
+    return store
+
+
 class Store:
     """An open store. Reads see the newest commit; writes belong inside `writer()`."""
 

@@ -1,0 +1,185 @@
+"""What an ingest would do, without doing it: compares, sniffs and parses a sample. Writes nothing but a manifest."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import Settings
+from pipeline.errors import DocmillError, UsageError
+from pipeline.ingest.fetch import digest_of, why_skipped
+from pipeline.ingest.forecast import (
+    Forecast,
+    RowBytes,
+    calibrated,
+    choose,
+    count_types,
+    forecast,
+    past_loads,
+    row_bytes,
+)
+from pipeline.ingest.manifest import Entry, Header, ManifestWriter, PlannedAction, store_name, writing
+from pipeline.ingest.open import models_of
+from pipeline.ingest.plan import Recipes
+from pipeline.ingest.run import recipes_of
+from pipeline.ingest.sample import parse_sample
+from pipeline.ingest.survey import Survey, Surveyed, list_sources
+from pipeline.parse.sniff import sniff
+from pipeline.store import Models, Store, find_store
+from pipeline.types import Found
+
+SAMPLE = 20  # documents
+UNREADABLE = "unreadable"  # instead of a media type
+ACTIONS: dict[str, PlannedAction] = {"new": "new", "changed": "changed", "recipe": "changed", "retry": "retry"}
+OUTCOMES: dict[str, PlannedAction] = {"unchanged": "unchanged", "skipped": "skipped", "quarantined": "quarantined"}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The counts are of sources; `documents` (by media type) and the forecast are of those that would be worked on."""
+
+    discovered: int
+    counts: dict[str, int]  # new, changed, unchanged, skipped, quarantined, retry, gone
+    reasons: dict[str, int]  # of the skipped ones
+    documents: dict[str, int]
+    forecast: Forecast
+    warnings: tuple[str, ...] = ()
+
+    def contract(self) -> dict[str, object]:
+        """The JSON object that programs depend on."""
+        cost = self.forecast
+        return {
+            "discovered": self.discovered,
+            **self.counts,
+            "documents": self.documents,
+            "pages": dict(cost.pages),
+            "seconds": cost.seconds,
+            "bytes": cost.size_bytes,
+            "sampled": cost.sampled,
+            "basis": cost.basis,
+            "reasons": self.reasons,
+            "warnings": list(self.warnings),
+        }
+
+
+def preview(
+    settings: Settings, specs: Sequence[str], *, cwd: Path, now: Callable[[], dt.datetime], out: Path | None = None
+) -> Preview:
+    """Look at the sources and the ledger, which need not be there, and parse up to 20 documents in the sandbox.
+
+    With `out` the plan is written there as a manifest. Raises `UsageError` for sources that are not there or hold no
+    files, `ModelMismatch` and `NotAStore` as an ingest would.
+    """
+    unified, pages = models_of(settings)
+    listing = list_sources(specs, settings, cwd)
+    store = find_store(settings.store, Models(unified.id, pages.id))
+    recipes = recipes_of(settings, unified, pages)
+    with ExitStack() as stack:
+        writer = stack.enter_context(writing(out)) if out else None
+        books = _Books(Survey(listing, store, recipes), writer, settings.sources.mass_delete)
+        books.take()
+        if not books.counts.total():
+            raise UsageError(f"{listing.name}: no files in it; is it the right folder?")
+        if writer is not None:
+            writer.finish(_header(settings, specs, listing.roots, recipes, now()), books.counted())
+    sizes = _row_bytes(store, row_bytes(unified.id.dim, pages.id.dim, settings.chunks.tokens))
+    past = past_loads(store.documents()) if store else {}
+    loads = count_types(books.work)
+    sample = parse_sample(settings, choose(books.work, SAMPLE))
+    cost = forecast(loads, sample, past, sizes, settings.workers or os.cpu_count() or 1)
+    counts = books.counted()
+    return Preview(
+        sum(counts.values()) - counts["gone"],
+        counts,
+        dict(books.reasons.most_common()),
+        {media_type: load.documents for media_type, load in loads.items()},
+        cost,
+        tuple(books.warnings),
+    )
+
+
+class _Books:
+    """Counts of one survey; holds only the sources that would be worked on."""
+
+    def __init__(self, survey: Survey, writer: ManifestWriter | None, mass_delete: float) -> None:
+        self._survey, self._writer, self._mass_delete = survey, writer, mass_delete
+        self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.work: list[tuple[str, Found]] = []
+        self.warnings: list[str] = []
+
+    def take(self) -> None:
+        for group in self._survey.groups():
+            for item in group:
+                self._source(item)
+        for missing in self._survey.missing():
+            if objection := missing.objection(self._mass_delete):
+                self.warnings.append(f"{objection} An ingest will stop there, unless it is given --allow-mass-delete")
+            for uri in missing.uris:
+                self._note(Entry(uri, "gone"))
+
+    def counted(self) -> dict[str, int]:
+        names = ("new", "changed", "unchanged", "skipped", "quarantined", "retry", "gone")
+        return {name: self.counts[name] for name in names}
+
+    def _source(self, item: Surveyed) -> None:
+        found, decision = item.found, item.decision
+        action, reason = OUTCOMES.get(decision.action, "skipped"), decision.why
+        if decision.action == "work":
+            action = ACTIONS[decision.why]
+            media_type, skip = _looked_at(found)
+            if skip is None:
+                self.work.append((media_type, found))
+            else:
+                action, reason = "skipped", skip
+        if action == "skipped":
+            self.reasons[_kind_of(reason)] += 1
+        digest = None if self._writer is None or found.skip is not None else _digest(item)
+        self._note(Entry(found.uri, action, digest, found.size_bytes, found.revision, found.skip))
+
+    def _note(self, entry: Entry) -> None:
+        self.counts[entry.action] += 1
+        if self._writer is not None:
+            self._writer.add(entry)
+
+
+def _looked_at(found: Found) -> tuple[str, str | None]:
+    """Media type, and why an ingest would skip it once it has opened it."""
+    path = found.path or Path()
+    try:
+        media_type = sniff(path, path.name)
+    except (DocmillError, OSError):
+        return UNREADABLE, None
+    return media_type, why_skipped(media_type, path.name)
+
+
+def _digest(item: Surveyed) -> str:
+    """Where nothing needs to be done, the ledger's hash is the file's."""
+    if item.decision.action != "work" and item.before is not None:
+        return item.before.content_sha256
+    return digest_of(item.found)()
+
+
+def _kind_of(reason: str) -> str:
+    """The reason without the size of the one file."""
+    return reason[reason.index("over the limit") :] if "over the limit" in reason else reason
+
+
+def _header(
+    settings: Settings, specs: Sequence[str], roots: Sequence[str], recipes: Recipes, now: dt.datetime
+) -> Header:
+    sources = [spec.encode("utf-8", "backslashreplace").decode() for spec in specs]
+    created = now.isoformat(timespec="seconds")
+    return Header(created, sources, store_name(settings.store), recipes.attempt, list(roots))
+
+
+def _row_bytes(store: Store | None, plain: RowBytes) -> RowBytes:
+    if store is None:
+        return plain
+    status = store.status()
+    return calibrated(plain, status["rows"], status["bytes"]["corpus"], status["bytes"]["assets"])
