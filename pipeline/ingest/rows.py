@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import DocmillError, Unreadable, to_failure
+from pipeline.errors import DocmillError, StoreError, Unreadable, to_failure
 from pipeline.ingest.context import Placed, in_context
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (
@@ -265,6 +266,8 @@ def _one_by_one_on_error(
     try:
         yield from zip(items, embed(items), strict=True)
     except (DocmillError, OSError, ValueError, RuntimeError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # no document's fault
+            raise StoreError(f"{error}: no room for pictures; make some and run again, the table is safe") from error
         if len(items) == 1:
             yield items[0], error
             return

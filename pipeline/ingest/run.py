@@ -138,9 +138,9 @@ class Ingest:
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
         deleted = delete(self.store, plan.gone, self.run_id, self.now())
-        if plan.batches or deleted:
+        if plan.batches or deleted or self._frequencies_are_old():
             self._refresh_frequencies()
-            self.store.refresh_indexes()
+        self.store.refresh_indexes()  # writes nothing where they cover all rows, as they do unless a run was cut short
         outcomes = self.tally.outcomes
         summary = Summary(
             self.run_id,
@@ -192,6 +192,11 @@ class Ingest:
 
     def _record(self, item: Prepared, draft: Draft | None, failure: Failure | None) -> DocumentRecord:
         return record_of(item, draft, failure, self.recipes, self.run_id, self.now())
+
+    def _frequencies_are_old(self) -> bool:
+        """Whether an earlier run was cut short before it counted again."""
+        counted = self.store.frequencies()
+        return self.pages.uses_frequencies and (counted.pages if counted else 0) != self.store.count()["page"]
 
     def _refresh_frequencies(self) -> None:
         if self.pages.uses_frequencies:
