@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name, warn
+from pipeline.errors import UsageError
+from pipeline.ingest.manifest import read_manifest
 from pipeline.sources.local import discover
 
 if TYPE_CHECKING:
@@ -24,7 +26,13 @@ NAMED = 5  # failures and slow documents that the summary names
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@click.option(
+    "--manifest",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Instead of sources: do what `docmill plan --out FILE` wrote down, and nothing else.",
+)
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only files that match (.gitignore syntax).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
@@ -33,6 +41,7 @@ NAMED = 5  # failures and slow documents that the summary names
 def ingest(
     common: Common,
     sources: tuple[str, ...],
+    manifest: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     workers: int | None,
@@ -43,13 +52,40 @@ def ingest(
     Only what is new or changed is read; what is gone from a listed folder is deleted. With --json the last line of the
     output is one object with run_id, discovered, indexed, unchanged, skipped, quarantined, deleted, attachments, rows,
     seconds and table_version. Exit code 3 means that some documents are in quarantine: see `docmill quarantine ls`.
+    With --manifest a file that changed since the plan was made is not read; it goes to quarantine until the next run.
     """
+    if bool(sources) == bool(manifest):
+        raise UsageError("name sources, or a manifest with --manifest, not both: see `docmill ingest --help`")
+    if manifest and (include or exclude):
+        raise UsageError("--include and --exclude do not go with --manifest: they belong to `docmill plan`")
     flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
-    overrides = {key: value for key, value in {"store": common.store, **flags}.items() if value is not None}
+    overrides = {key: value for key, value in flags.items() if value is not None}
+    return ingest_now(common, sources, manifest, overrides=overrides, allow_mass_delete=allow_mass_delete)
+
+
+def ingest_now(
+    common: Common,
+    sources: Sequence[str],
+    manifest: Path | None = None,
+    *,
+    overrides: Mapping[str, object],
+    allow_mass_delete: bool = False,
+) -> int | None:
+    """Run the flow on sources or a manifest and print its summary; gives the exit code."""
+    overrides = {**({"store": common.store} if common.store is not None else {}), **overrides}
     settings = common.load(overrides).settings  # a bad setting or source is refused before a server is started for it
     discover(sources, settings.sources, settings.limits, cwd=Path.cwd())
+    if manifest is not None:
+        read_manifest(manifest)
+    fields = {
+        "sources": list(sources),
+        "manifest": str(manifest.absolute()) if manifest else None,
+        "config": str(common.config.absolute()) if common.config else None,
+        "overrides": overrides,
+        "allow_mass_delete": allow_mass_delete,
+    }
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
-        summary = _run(common, sources, overrides, allow_mass_delete, tell)
+        summary = _run(fields, tell)
     if common.json:
         print_line(json_line(summary.contract()))
     else:
@@ -57,13 +93,7 @@ def ingest(
     return EXIT_QUARANTINED if summary.quarantined or any(r.parent for r in summary.failures) else None
 
 
-def _run(
-    common: Common,
-    sources: tuple[str, ...],
-    overrides: Mapping[str, object],
-    allow_mass_delete: bool,
-    tell: Callable[[Step], None],
-) -> Summary:
+def _run(fields: Mapping[str, object], tell: Callable[[Step], None]) -> Summary:
     from flows.local import import_prefect, local_server
     from flows.signals import ending_on_sigterm
 
@@ -72,12 +102,7 @@ def _run(
         import_prefect()  # while the server starts
         from flows.ingest import IngestRequest, run_ingest
 
-        request = IngestRequest(
-            sources=list(sources),
-            config=str(common.config.absolute()) if common.config else None,
-            overrides=dict(overrides),
-            allow_mass_delete=allow_mass_delete,
-        )
+        request = IngestRequest.model_validate(fields)
         if server is not None:
             server.wait()
         return run_ingest(request, tell)

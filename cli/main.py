@@ -15,6 +15,7 @@ from pipeline.errors import DocmillError, UsageError
 
 COMMANDS = {  # name -> ("module:command", help in one line)
     "ingest": ("cli.ingest:ingest", "Read sources into the store."),
+    "plan": ("cli.plan:plan", "What an ingest would do, and how long it would take."),
     "search": ("cli.search:search", "Find passages, pictures and pages."),
     "rows": ("cli.rows:rows", "Print what is in the store, row by row."),
     "status": ("cli.status:status", "What the store holds and how it is indexed."),

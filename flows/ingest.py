@@ -21,6 +21,7 @@ from flows.reports import ProgressArtifact, publish_summary
 from flows.server import reached
 from flows.signals import undisturbed
 from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
+from pipeline.ingest.manifest import Manifest, read_manifest
 from pipeline.settings_file import load_settings
 from pipeline.types import Found, Prepared
 
@@ -32,7 +33,8 @@ class IngestRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sources: list[str] = Field(description="files, folders, globs or @list.txt")
+    sources: list[str] = Field(default=[], description="files, folders, globs or @list.txt")
+    manifest: str | None = Field(default=None, description="work on the documents of this manifest, not on sources")
     cwd: str = Field(default_factory=os.getcwd, description="folder that relative paths start from")
     config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
     overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
@@ -40,8 +42,8 @@ class IngestRequest(BaseModel):
 
 
 @task(name="plan", task_run_name="discover and plan", cache_policy=NO_CACHE, persist_result=False)
-def plan(run: Ingest, sources: Sequence[str], allow_mass_delete: bool) -> Plan:
-    return run.plan(sources, allow_mass_delete=allow_mass_delete)
+def plan(run: Ingest, sources: Sequence[str], manifest: Manifest | None, allow_mass_delete: bool) -> Plan:
+    return run.plan(sources, manifest=manifest, allow_mass_delete=allow_mass_delete)
 
 
 @task(name="prepare", task_run_name="prepare {label}", cache_policy=NO_CACHE, persist_result=False)
@@ -67,7 +69,8 @@ def finish(run: Ingest, planned: Plan) -> Summary:
 
 def _run_name() -> str:
     request = runtime.flow_run.parameters.get("request")
-    sources = request.sources if isinstance(request, IngestRequest) else (request or {}).get("sources", [])
+    fields = request.model_dump() if isinstance(request, IngestRequest) else (request or {})
+    sources = [fields["manifest"]] if fields.get("manifest") else fields.get("sources", [])
     names = ", ".join(Path(source.lstrip("@")).name or source for source in sources[:3])
     more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
     return f"ingest {names}{more} {dt.datetime.now(dt.UTC):%Y-%m-%d}"
@@ -86,8 +89,9 @@ def ingest(request: IngestRequest) -> Summary:
     config = Path(request.config) if request.config else None
     settings = load_settings(config, os.environ, request.overrides, cwd).settings
     run_id = str(runtime.flow_run.id)
-    with open_ingest(settings, request.sources, run_id=run_id, cwd=cwd, now=_now) as run:
-        planned = plan(run, request.sources, request.allow_mass_delete)
+    manifest = read_manifest(cwd / request.manifest) if request.manifest else None
+    with open_ingest(settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest) as run:
+        planned = plan(run, request.sources, manifest, request.allow_mass_delete)
         _work(run, planned)
         summary = finish(run, planned)
     publish_summary(summary)
