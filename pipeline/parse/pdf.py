@@ -171,7 +171,7 @@ def _parts(page: pymupdf.Page, content: Content, types: Counter[tuple[float, boo
         types[line.size, line.bold] += len(line.text)
     body, bold = body_type(types)
     fields = form_fields(page)
-    tables = find_tables(page, content)
+    tables = find_tables(content)
     taken = {id(line) for table in tables for line in table.lines}
     free = [line for line in content.lines if id(line) not in taken and not _is_value(line, fields)]
     return [

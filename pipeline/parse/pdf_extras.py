@@ -11,7 +11,7 @@ import pymupdf
 
 from pipeline.config import Limits
 from pipeline.errors import LimitExceeded
-from pipeline.parse.pdf_page import turned
+from pipeline.parse.pdf_turn import turned
 from pipeline.types import Attachment, Box, Part
 
 MOST_FIELDS = 2_000  # of one page

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pymupdf
 
+from pipeline.parse.pdf_drawings import Drawing, read_drawings
+from pipeline.parse.pdf_turn import direction_of, flow_of, turned, union
 from pipeline.types import Box
 
 FLAGS = pymupdf.TEXT_MEDIABOX_CLIP  # ligatures are spelled out; glyphs that map to no character stay U+FFFD
-MOST_DRAWINGS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Line:
     size: float
     bold: bool = False
     mono: bool = False
+    place: tuple[int, int] = (-1, -1)  # MuPDF's numbers of its block and line, which its words share
 
     @property
     def height(self) -> float:
@@ -35,12 +37,12 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """One vector path: its box, how many pieces it has, and whether a curve or slanted line is among them."""
+class Word:
+    """A word of a line, split at white space. `place` is that of its line."""
 
+    text: str
     bbox: Box
-    pieces: int
-    slanted: bool
+    place: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ class Content:
     aside: tuple[Line, ...] = ()  # those in another direction, in MuPDF's order
     invisible: float = 0.0
     drawings: tuple[Drawing, ...] = ()
+    rules: tuple[Box, ...] = ()  # level and upright strokes, and rectangles, of which ruled tables are made
     placed: tuple[Placed, ...] = ()
+    words: tuple[Word, ...] = field(default=(), repr=False)  # of all lines, in the order of the file
+    mirrored: bool = False  # the lines' `flow` is counted from the right: Arabic, Hebrew
     text: str = field(default="", repr=False)  # of all lines
 
     @property
@@ -96,7 +101,8 @@ def read_content(page: pymupdf.Page) -> Content:
     """Lines, drawings and placed pictures of a page. Raises what MuPDF raises (RuntimeError, ValueError)."""
     width, height = float(page.rect.width), float(page.rect.height)
     turn = page.rotation_matrix if page.rotation else None
-    found, hidden = _lines(page.get_text("dict", flags=FLAGS), turn, width, height)
+    textpage = page.get_textpage(flags=FLAGS)
+    found, hidden = _lines(page.get_text("dict", textpage=textpage), turn, width, height)
     found = _stacked(found, width, height)
     directions = Counter[int]()
     for direction, line in found:
@@ -104,25 +110,22 @@ def read_content(page: pymupdf.Page) -> Content:
     main = directions.most_common(1)[0][0] if found else 0
     texts = "\n".join(line.text for _, line in found)
     lines = [line for direction, line in found if direction == main]
+    mirrored = _right_to_left(texts)
+    drawings, rules = read_drawings(page, turn)
     return Content(
         width,
         height,
         direction=main,
-        lines=tuple(_mirrored(lines, width) if _right_to_left(texts) else lines),
+        lines=tuple(_mirrored(lines, width) if mirrored else lines),
         aside=tuple(line for direction, line in found if direction != main),
         invisible=hidden / max(1, sum(not char.isspace() for char in texts)),
-        drawings=tuple(_drawings(page, turn)),
+        drawings=tuple(drawings),
+        rules=tuple(rules),
         placed=tuple(_placed(page, turn)),
+        words=tuple(Word(word[4], turned(word[:4], turn), word[5:7]) for word in textpage.extractWORDS()),
+        mirrored=mirrored,
         text=texts,
     )
-
-
-def turned(box: Any, turn: pymupdf.Matrix | None) -> Box:
-    """A box of MuPDF's in displayed coordinates."""
-    if turn is not None:
-        box = pymupdf.Rect(box) * turn
-    x0, y0, x1, y1 = (float(value) for value in box)
-    return (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
 def _lines(
@@ -132,7 +135,7 @@ def _lines(
     seen: set[tuple[str, int, int]] = set()
     hidden = 0
     for block in data["blocks"]:
-        for raw in block.get("lines", ()):
+        for number, raw in enumerate(block.get("lines", ())):
             spans = raw["spans"]
             text = " ".join("".join(span["text"] for span in spans).split())
             box = turned(raw["bbox"], turn)
@@ -140,13 +143,14 @@ def _lines(
                 continue  # bold type made by printing twice
             seen.add(place)
             hidden += sum(_letters(span["text"]) for span in spans if not span["char_flags"] & 24 or not span["alpha"])
-            direction = _direction(raw["dir"], turn)
+            direction = direction_of(raw["dir"], turn)
             weigh = Counter[tuple[float, bool, bool]]()
             for span in spans:
                 bold = bool(span["flags"] & 16) or "bold" in span["font"].lower()
                 weigh[round(span["size"], 1), bold, bool(span["flags"] & 8)] += len(span["text"].strip())
             (size, bold, mono), _ = weigh.most_common(1)[0]
-            found.append((direction, Line(text, box, _flow(box, direction, width, height), size, bold, mono)))
+            flow = flow_of(box, direction, width, height)
+            found.append((direction, Line(text, box, flow, size, bold, mono, (block["number"], number))))
     return found, hidden
 
 
@@ -171,35 +175,12 @@ def _is_below(above: Line, line: Line) -> bool:
 
 
 def _one_line(run: list[Line], width: float, height: float) -> Line:
-    x0, y0, x1, y1 = zip(*(line.bbox for line in run), strict=True)
-    box = (min(x0), min(y0), max(x1), max(y1))
-    return Line("".join(line.text for line in run), box, _flow(box, 1, width, height), run[0].size, run[0].bold)
+    box = union(line.bbox for line in run)
+    return Line("".join(line.text for line in run), box, flow_of(box, 1, width, height), run[0].size, run[0].bold)
 
 
 def _letters(text: str) -> int:
     return sum(not char.isspace() for char in text)
-
-
-def _direction(direction: tuple[float, float], turn: pymupdf.Matrix | None) -> int:
-    """0 to the right, 1 down, 2 to the left, 3 up; a slanted line counts as the nearest of them."""
-    x, y = direction
-    if turn is not None:
-        x, y = x * turn.a + y * turn.c, x * turn.b + y * turn.d
-    if abs(x) >= abs(y):
-        return 0 if x >= 0 else 2
-    return 1 if y > 0 else 3
-
-
-def _flow(box: Box, direction: int, width: float, height: float) -> Box:
-    x0, y0, x1, y1 = box
-    match direction:
-        case 1:  # next line to the left: vertical Japanese too
-            return (y0, width - x1, y1, width - x0)
-        case 2:
-            return (width - x1, height - y1, width - x0, height - y0)
-        case 3:
-            return (height - y1, x0, height - y0, x1)
-    return box
 
 
 def _right_to_left(text: str) -> bool:
@@ -208,26 +189,9 @@ def _right_to_left(text: str) -> bool:
 
 
 def _mirrored(lines: list[Line], width: float) -> list[Line]:
-    def mirror(line: Line) -> Line:
-        x0, y0, x1, y1 = line.flow
-        return Line(line.text, line.bbox, (width - x1, y0, width - x0, y1), line.size, line.bold, line.mono)
-
-    return [mirror(line) for line in lines]
-
-
-def _drawings(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> list[Drawing]:
-    found = []
-    for path in page.get_cdrawings()[:MOST_DRAWINGS]:
-        items = path.get("items", ())
-        slanted = any(
-            item[0] in ("c", "qu") or (item[0] == "l" and _is_slanted(item[1], item[2])) for item in items[:50]
-        )
-        found.append(Drawing(turned(path["rect"], turn), len(items), slanted))
-    return found
-
-
-def _is_slanted(start: Any, end: Any) -> bool:
-    return bool(abs(start[0] - end[0]) > 2 and abs(start[1] - end[1]) > 2)
+    return [
+        replace(line, flow=(width - line.flow[2], line.flow[1], width - line.flow[0], line.flow[3])) for line in lines
+    ]
 
 
 def _placed(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> list[Placed]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.parse.gibberish import gibberish
-from pipeline.parse.pdf_page import Content, Drawing, Line
+from pipeline.parse.pdf_drawings import Drawing
+from pipeline.parse.pdf_page import Content, Line
 from pipeline.types import Box, PageSignals
 
 GRID = 40  # cells a side for picture coverage

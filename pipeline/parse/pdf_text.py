@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Literal
 
 from pipeline.parse.pdf_order import Row
 from pipeline.parse.pdf_page import Line
+from pipeline.parse.pdf_turn import union
 from pipeline.types import Box, Part
 
 Kind = Literal["text", "heading", "list", "caption", "code"]
@@ -56,12 +57,6 @@ def body_type(sizes: Counter[tuple[float, bool]]) -> tuple[float, bool]:
     """Size and weight of running text: the largest in which a fifth of the characters is set; (10, False) for none."""
     usual = [kind for kind, count in sizes.items() if count >= 0.2 * sizes.total()]
     return max(usual, default=(10.0, False)) if usual or not sizes else sizes.most_common(1)[0][0]
-
-
-def union(boxes: Iterable[Box]) -> Box:
-    """The smallest box around all of them; there is at least one."""
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return (min(x0), min(y0), max(x1), max(y1))
 
 
 def _usual_gap(rows: Sequence[Row]) -> float:

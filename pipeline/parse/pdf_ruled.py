@@ -1,0 +1,91 @@
+"""The text of a ruled grid's cells, or the finding that its strokes frame something else than a table. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from pipeline.parse.pdf_cells import Words, cut, cut_at_gaps
+from pipeline.parse.pdf_grid import Cell, Grid
+from pipeline.parse.pdf_order import Row, rows
+from pipeline.parse.pdf_page import Line
+from pipeline.types import Box
+
+Placed = tuple[Cell, Line]
+
+TORN = 0.1  # share of words that a stroke runs through, above which the strokes are a drawing's
+TABULAR = 0.5  # share of rows with several filled cells, below which the grid is a form or a figure
+NESTED = 0.3  # share of the text that is set in columns inside its cell, above which the grid only frames a table
+STACKED = 0.7  # share of the rows of text in one band that fill several cells, above which each is a row
+INSET = 1.5
+
+
+def cells_of_grid(grid: Grid, lines: Sequence[Line], words: Words) -> list[list[str]] | None:
+    """Rows of texts, one a column of the grid; None where the grid is no table.
+
+    Each word goes to the cell its middle is in. A band between two rules is one row, or, where upright rules alone
+    part the cells, as many rows as it has rows of text.
+    """
+    placed = [
+        (_cell(grid, piece.flow), piece)
+        for line in lines
+        for piece in cut(line, words, lambda left, right: _cell(grid, left) != _cell(grid, right))
+    ]
+    if _is_torn(grid, lines, words) or _is_nested(placed, words):
+        return None
+    bands: defaultdict[int, list[Placed]] = defaultdict(list)
+    for cell, piece in placed:
+        bands[cell[0]].append((cell, piece))
+    columns = len(grid.xs) - 1
+    cells = [texts for _, band in sorted(bands.items()) for texts in _rows_of_band(band, columns)]
+    full = sum(sum(map(bool, row)) > 1 for row in cells)
+    return cells if full >= max(2, TABULAR * len(cells)) else None
+
+
+def _cell(grid: Grid, box: Box) -> Cell:
+    return _cell_at(grid, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+
+
+def _cell_at(grid: Grid, x: float, y: float) -> Cell:
+    column, row = bisect_right(grid.xs, x) - 1, bisect_right(grid.ys, y) - 1
+    return grid.first[min(max(row, 0), len(grid.ys) - 2), min(max(column, 0), len(grid.xs) - 2)]
+
+
+def _is_torn(grid: Grid, lines: Sequence[Line], words: Words) -> bool:
+    boxes = [box for line in lines for _, box in words.get(line.place, ())]
+    torn = 0
+    for x0, y0, x1, y1 in boxes:
+        middle = (y0 + y1) / 2
+        torn += _cell_at(grid, x0 + INSET, middle) != _cell_at(grid, max(x0, x1 - INSET), middle)
+    return torn > TORN * len(boxes)
+
+
+def _is_nested(placed: Sequence[Placed], words: Words) -> bool:
+    cells: defaultdict[Cell, list[Line]] = defaultdict(list)
+    for cell, piece in placed:
+        cells[cell] += cut_at_gaps(piece, words)
+    nested = sum(len(row) for pieces in cells.values() for row in rows(pieces) if len(row) > 1)
+    return nested > NESTED * sum(map(len, cells.values()))
+
+
+def _rows_of_band(band: Sequence[Placed], columns: int) -> Iterator[list[str]]:
+    cell_of = {id(piece): cell for cell, piece in band}
+    lines = rows([piece for _, piece in band])
+    for group in [[row] for row in lines] if _is_stacked(lines, cell_of) else [lines]:
+        texts: list[list[str]] = [[] for _ in range(columns)]
+        for piece in chain.from_iterable(group):
+            texts[cell_of[id(piece)][1]].append(piece.text)
+        yield [" ".join(text) for text in texts]
+
+
+def _is_stacked(lines: Sequence[Row], cell_of: dict[int, Cell]) -> bool:
+    """Whether each row of text has cells of its own: most rows fill several, and one column holds numbers."""
+    if len(lines) < 2 or sum(len(row) > 1 for row in lines) < STACKED * len(lines):
+        return False
+    numbers: defaultdict[Cell, int] = defaultdict(int)
+    for row in lines:
+        for cell in {cell_of[id(piece)] for piece in row if any(char.isdigit() for char in piece.text)}:
+            numbers[cell] += 1
+    return max(numbers.values(), default=0) >= STACKED * len(lines)
