@@ -13,6 +13,7 @@ from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
+from pipeline.errors import UsageError
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
 from pipeline.sources.local import discover
@@ -30,14 +31,16 @@ def open_ingest(
     manifest: Manifest | None = None,
 ) -> Iterator[Ingest]:
     """One run under the store's writer lock. The models are named, not loaded; the store is made if it is not there,
-    but not for sources that do not exist or a manifest that was made for another store or recipe.
+    but not for sources that do not exist or are empty, nor for a manifest that was made for another store or recipe.
 
     Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
     """
-    discover(specs, settings.sources, settings.limits, cwd=cwd)
+    found = discover(specs, settings.sources, settings.limits, cwd=cwd)
     unified, pages = models_of(settings)
     if manifest is not None:
         manifest.check(store_name(settings.store), recipes_of(settings, unified, pages).attempt)
+    if manifest is None and next(found, None) is None:
+        _check_there(settings.store, specs)
     store = open_store(settings.store, create=Models(unified.id, pages.id))
     with store.writer():
         work_dir = work_folder(settings.store) / run_id
@@ -46,6 +49,14 @@ def open_ingest(
             yield run
         finally:
             run.close()
+
+
+def _check_there(store: str, specs: Sequence[str]) -> None:
+    """No store is made for a folder without files."""
+    try:
+        open_store(store)
+    except UsageError as error:
+        raise UsageError(f"{', '.join(specs)}: no files in it; is it the right folder?") from error
 
 
 def models_of(settings: Settings) -> tuple[Unified, PageModel]:
