@@ -71,3 +71,22 @@ def test_a_failed_run_is_a_failed_flow_run(folder: Path, tmp_path: Path) -> None
     (tmp_path / "store" / "photo.jpg").write_text("not ours")
     with pytest.raises(NotAStore, match="no docmill tables"):
         run(folder, tmp_path / "store")
+
+
+def test_a_run_of_a_manifest_does_what_was_planned(folder: Path, tmp_path: Path) -> None:
+    """What changed since the plan is refused, what came since is left alone; the run is named after its manifest."""
+    from prefect.client.orchestration import get_client
+
+    from cli.main import run as docmill
+
+    manifest = tmp_path / "monday.jsonl"
+    docmill(["plan", str(folder), "--store", str(tmp_path / "store"), "--workers", "1", "--out", str(manifest)])
+    (folder / "a.txt").write_text("another tide")
+    (folder / "later.txt").write_text("later")
+    summary = run(folder, tmp_path / "store", manifest=str(manifest))
+    with get_client(sync_client=True) as client:
+        name = client.read_flow_run(summary.run_id).name
+
+    assert (summary.discovered, summary.indexed, summary.quarantined) == (4, 2, 2)
+    assert any("changed since the plan was made" in record.message for record in summary.failures)
+    assert name.startswith("ingest monday.jsonl 2")
