@@ -10,8 +10,8 @@ os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(128 << 20))  # read ah
 
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, find_store, open_store
-from pipeline.store.query import PageVectors
-from pipeline.store.rowfile import RowFile
+from pipeline.store.query import PageVectors, RowVectors
+from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
 from pipeline.store.where import sql_literal
 
@@ -19,10 +19,12 @@ __all__ = [
     "Models",
     "PageVectors",
     "RowFile",
+    "RowVectors",
     "Store",
     "TokenCounts",
     "doc_id",
     "find_store",
     "open_store",
+    "picture_name",
     "sql_literal",
 ]

@@ -15,7 +15,7 @@ from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
 from pipeline.store.ledger import Ledger
 from pipeline.store.lock import OURS, writer_lock
-from pipeline.store.query import PageVectors
+from pipeline.store.query import PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.tables import Tables
@@ -117,6 +117,11 @@ class Store:
         with translated(self.uri, "read the ledger"):
             yield from self._ledger.read(uris, state, prefix)
 
+    def copies(self, contents: Sequence[str]) -> Iterator[DocumentRecord]:
+        """Ledger rows of indexed documents whose bytes have one of these SHA-256 hashes, streamed."""
+        with translated(self.uri, "read the ledger"):
+            yield from self._ledger.copies(contents)
+
     def count(self) -> dict[Modality, int]:
         """Number of corpus rows by modality."""
         with translated(self.uri, "read the corpus"):
@@ -161,6 +166,16 @@ class Store:
         with translated(self.uri, "read the corpus"):
             condition = query.user_filter(self._tables, where)
             return query.multivectors(self._tables, ids, condition, self.models.pages.dim)
+
+    def inputs(self, doc_ids: Sequence[str], recipe: str) -> Iterator[dict[str, Any]]:
+        """What the rows of these documents by this recipe were made of, without vectors, streamed in no order."""
+        with translated(self.uri, "read the corpus"):
+            yield from query.inputs(self._tables, doc_ids, recipe)
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, RowVectors]:
+        """What the models made of rows, by id; ids that are not there are left out."""
+        with translated(self.uri, "read the corpus"):
+            return query.vectors(self._tables, ids, self.models.pages.dim)
 
     def page_texts(self) -> Iterator[str]:
         """Texts of all page rows, streamed in no particular order."""

@@ -51,6 +51,11 @@ class Ledger:
         for group in groups(sorted({clean(uri) for uri in uris}), GROUP):
             yield from self._select(both(is_one_of("source_uri", group), state_is, begins))
 
+    def copies(self, contents: Sequence[str]) -> Iterator[DocumentRecord]:
+        """Indexed documents with these content hashes."""
+        for group in groups(sorted(set(contents)), GROUP):
+            yield from self._select(both(is_one_of("content_sha256", group), "state = 'indexed'"))
+
     def states(self) -> dict[str, int]:
         """Number of documents by state."""
         counted: Counter[str] = Counter()

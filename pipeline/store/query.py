@@ -24,6 +24,7 @@ from pipeline.types import Modality
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
 VECTOR_BATCH = 32  # rows with multi-vectors read at a time
+INPUTS = ("id", "modality", "title", "headings", "text", "bbox", "asset_id", "route", "route_reason", "route_signals")
 MAX_QUERY = 10_000  # characters of a query that are looked at
 
 
@@ -34,6 +35,15 @@ class PageVectors:
     ids: list[str]
     vectors: npt.NDArray[np.float16]  # (total, dim)
     offsets: npt.NDArray[np.int64]  # (pages + 1,)
+
+
+@dataclass(frozen=True, slots=True)
+class RowVectors:
+    """What the models made of one row: its vectors, and of a page the text that was read on it."""
+
+    text: str
+    vector: npt.NDArray[np.float32] | None  # (dim,)
+    multivector: npt.NDArray[np.float16] | None  # (vectors, dim)
 
 
 def user_filter(tables: Tables, where: str | None) -> str | None:
@@ -124,6 +134,28 @@ def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, d
         matrix = found.pop(name)  # what was read is let go page by page, so that it is not held twice
         vectors[start : start + len(matrix)] = matrix
     return PageVectors(order, vectors, offsets)
+
+
+def inputs(tables: Tables, doc_ids: Sequence[str], recipe: str) -> Iterator[dict[str, Any]]:
+    made_so = f"recipe = {sql_literal(recipe)}"
+    for group in groups(doc_ids, GROUP):
+        for batch in tables.batches(CORPUS, both(is_one_of("doc_id", group), made_so), INPUTS):
+            yield from batch.to_pylist()
+
+
+def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVectors]:
+    found: dict[str, RowVectors] = {}
+    for group in groups(ids, GROUP):
+        for batch in tables.batches(CORPUS, is_one_of("id", group), ["id", "text", *VECTORS], VECTOR_BATCH):
+            single, many = batch["vector"], batch["multivector"]
+            dense = iter(single.flatten().to_numpy().reshape(-1, single.type.list_size))  # those that are not null
+            late = _matrices(many.filter(pc.is_valid(many)), dim)
+            has_one, has_many = single.is_valid().to_pylist(), many.is_valid().to_pylist()
+            for name, text, one, several in zip(
+                batch["id"].to_pylist(), batch["text"].to_pylist(), has_one, has_many, strict=True
+            ):
+                found[name] = RowVectors(text, next(dense) if one else None, next(late) if several else None)
+    return found
 
 
 def _matrices(column: Any, dim: int) -> Iterator[npt.NDArray[np.float16]]:

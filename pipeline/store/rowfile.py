@@ -129,7 +129,7 @@ class RowFile:
             "token_count": row.token_count,
             "vector": vector,
             "multivector": multivector,
-            "asset_id": None if row.picture is None else _asset_id(record.doc_id, row.picture),
+            "asset_id": None if row.picture is None else f"{record.doc_id}:{picture_name(row.picture)}",
             "route": row.route,
             "route_reason": row.route_reason,
             "route_signals": row.route_signals,
@@ -175,10 +175,13 @@ def _checked(vectors: npt.NDArray[Any], dim: int, name: str) -> npt.NDArray[Any]
     return vectors
 
 
-def _asset_id(document: str, picture: Path) -> str:
-    """Named by content, so that old and new versions of a document never share a name for different bytes."""
+def picture_name(picture: Path) -> str:
+    """What follows the document in an `asset_id`: 24 hex digits of the SHA-256 of the picture's bytes.
+
+    Named by content, so that old and new versions of a document never share a name for different bytes.
+    """
     with translated(str(picture), "read the picture"), picture.open("rb") as file:
-        return f"{document}:{hashlib.file_digest(file, 'sha256').hexdigest()[:24]}"
+        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
 
 
 def _array(field: Any, values: list[Any]) -> Any:
