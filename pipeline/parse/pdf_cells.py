@@ -50,6 +50,11 @@ def cut_at_gaps(line: Line, words: Words) -> list[Line]:
     return cut(line, words, lambda left, right: right[0] - left[2] > wide)
 
 
+def is_gap(left: Line, right: Line) -> bool:
+    """Whether two pieces of one row stand as far apart as cells do."""
+    return right.flow[0] - left.flow[2] > WIDE * max(left.size, 1.0)
+
+
 def joined(pieces: Sequence[Line]) -> Line:
     """Pieces of one row as one, their texts with a space between."""
     return replace(pieces[0], text=" ".join(piece.text for piece in pieces), flow=union(piece.flow for piece in pieces))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from pipeline.parse.pdf_cells import joined
+from pipeline.parse.pdf_order import Row
 from pipeline.parse.pdf_page import Line
 from pipeline.parse.pdf_turn import union
 
@@ -23,6 +24,7 @@ MOST_HEAD = 4
 SHORT = 12.0  # a cell's width, in line heights
 FAR = 2.5  # space between two rows of a table, in line heights
 NEAR_PT = 3.0
+LEVEL = 0.3  # overlap of two rows, over the height of the lower one
 ALIGNED = 0.6  # share of a column's cells that have one edge in common
 
 
@@ -50,7 +52,7 @@ def tidy(row: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(pieces)
 
 
-def find_blocks(rows: Sequence[Sequence[Line]], ruled: Sequence[bool]) -> list[Block]:
+def find_blocks(rows: Sequence[Row], ruled: Sequence[bool]) -> list[Block]:
     """Tables among rows in reading order, which `tidy` made. Those that are `ruled` may hold words alone."""
     tabular = [_is_tabular(row, between) for row, between in zip(rows, ruled, strict=True)]
     blocks: list[Block] = []
@@ -63,12 +65,34 @@ def find_blocks(rows: Sequence[Sequence[Line]], ruled: Sequence[bool]) -> list[B
         fewest = FEWEST_RULED if all(ruled[place:end]) else FEWEST_ROWS
         if (block := _block(rows, tabular, place, end, fewest)) is not None:
             first = max(_head(rows, block), blocks[-1].end if blocks else 0)
-            blocks.append(Block(first, block.end, block.columns))
+            blocks.append(replace(block, first=first))
+        elif any(ruled[place:end]):  # the rules are a frame's; the rows may still make tables by themselves
+            inside = find_blocks(rows[place:end], [False] * (end - place))
+            blocks += [replace(block, first=place + block.first, end=place + block.end) for block in inside]
         place = end
     return blocks
 
 
-def to_cells(rows: Sequence[Sequence[Line]], columns: Sequence[Span]) -> list[list[str]]:
+def leveled(rows: Sequence[Row]) -> list[Row]:
+    """Rows joined with the next where they overlap in height and nowhere else: cells set a little higher or lower."""
+    result: list[Row] = []
+    for row in rows:
+        if result and _is_level(result[-1], row):
+            result[-1] = tuple(sorted((*result[-1], *row), key=lambda line: line.flow[0]))
+        else:
+            result.append(row)
+    return result
+
+
+def _is_level(above: Row, below: Row) -> bool:
+    first, second = union(line.flow for line in above), union(line.flow for line in below)
+    shared = min(first[3], second[3]) - max(first[1], second[1])
+    if shared < LEVEL * min(first[3] - first[1], second[3] - second[1]):
+        return False
+    return not any(left.flow[0] < right.flow[2] and right.flow[0] < left.flow[2] for left in above for right in below)
+
+
+def to_cells(rows: Sequence[Row], columns: Sequence[Span]) -> list[list[str]]:
     """One list a row with one text a column; a piece goes to the column it shares most with, the first of equals."""
     cells = []
     for row in rows:
@@ -89,7 +113,7 @@ def _is_tabular(row: Sequence[Line], ruled: bool) -> bool:
     return len(row) > 2 and (short == len(row) or (numbers > 1 and short >= len(row) - 1))
 
 
-def _end(rows: Sequence[Sequence[Line]], tabular: Sequence[bool], first: int, ruled: Sequence[bool]) -> int:
+def _end(rows: Sequence[Row], tabular: Sequence[bool], first: int, ruled: Sequence[bool]) -> int:
     """Just after the last row of cells that follows without a break."""
     end, between = first + 1, 0
     for place in range(first + 1, len(rows)):
@@ -103,15 +127,15 @@ def _end(rows: Sequence[Sequence[Line]], tabular: Sequence[bool], first: int, ru
     return end
 
 
-def _space(above: Sequence[Line], below: Sequence[Line]) -> float:
-    """Between two rows, in line heights; infinite if the second does not stand below the first."""
+def _space(above: Sequence[Line], below: Row) -> float:
+    """Between two rows, in line heights; infinite if the second stands above the first, in the next column."""
     last, here = union(line.flow for line in above), union(line.flow for line in below)
-    if here[1] + here[3] <= last[1] + last[3]:
+    if here[1] + here[3] <= 2 * last[1]:
         return float("inf")
     return (here[1] - last[3]) / max(1.0, min(above[0].height, below[0].height))
 
 
-def _block(rows: Sequence[Sequence[Line]], tabular: Sequence[bool], first: int, end: int, fewest: int) -> Block | None:
+def _block(rows: Sequence[Row], tabular: Sequence[bool], first: int, end: int, fewest: int) -> Block | None:
     full = [row for row, told in zip(rows[first:end], tabular[first:end], strict=True) if told]
     if len(full) < fewest:
         return None
@@ -121,13 +145,15 @@ def _block(rows: Sequence[Sequence[Line]], tabular: Sequence[bool], first: int, 
     return Block(first, end, tuple(columns))
 
 
-def _columns(rows: Sequence[Sequence[Line]]) -> list[Span]:
-    """Where pieces stand and gaps between them: few rows may have a piece across a gap."""
+def _columns(rows: Sequence[Row]) -> list[Span]:
+    """Where pieces stand and gaps between them: few rows may have a piece across a gap.
+
+    What is left of them is one more column, because labels are often longer than the space they have.
+    """
     usual = median(len(row) for row in rows)
     body = [row for row in rows if len(row) >= usual]
-    ends = sorted(
-        (edge, side) for row in body for piece in row for edge, side in ((piece.flow[0], 1), (piece.flow[2], -1))
-    )
+    spans = [(piece.flow[0], piece.flow[2]) for row in body for piece in row[1:]]
+    ends = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
     few = 0.04 * len(body)
     columns: list[Span] = []
     depth, start = 0, 0.0
@@ -137,21 +163,23 @@ def _columns(rows: Sequence[Sequence[Line]]) -> list[Span]:
         elif depth > few >= depth + side:
             columns.append((start, edge))
         depth += side
-    return _merged(columns)
+    left = min(row[0].flow[0] for row in body)
+    first = [(left, columns[0][0] - 1.0)] if columns and left < columns[0][0] - 1.0 else []
+    return _merged([*first, *columns])
 
 
 def _merged(columns: Sequence[Span]) -> list[Span]:
     """Columns that all but touch are one."""
     result: list[Span] = []
     for column in columns:
-        if result and column[0] - result[-1][1] < 1.0:
+        if result and column[0] - result[-1][1] < 0.5:
             result[-1] = (result[-1][0], column[1])
         else:
             result.append(column)
     return result
 
 
-def _are_aligned(rows: Sequence[Sequence[Line]], columns: Sequence[Span], fewest: int) -> bool:
+def _are_aligned(rows: Sequence[Row], columns: Sequence[Span], fewest: int) -> bool:
     """Most cells after the first column share an edge or the middle with those above and below them."""
     cells: dict[int, list[Line]] = {}
     for row in rows:
@@ -176,7 +204,7 @@ def _alike(places: Sequence[float]) -> int:
     return sum(abs(place - usual) <= NEAR_PT for place in places)
 
 
-def _head(rows: Sequence[Sequence[Line]], block: Block) -> int:
+def _head(rows: Sequence[Row], block: Block) -> int:
     """The first of the rows above that head the columns: short pieces over columns, none of them prose."""
     first = block.first
     starts = block.columns[1][0] - (block.columns[1][0] - block.columns[0][1]) / 2

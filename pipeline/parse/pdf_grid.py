@@ -118,14 +118,13 @@ def _groups(level: Edges, upright: Edges) -> list[tuple[list[int], list[int]]]:
     for start in np.flatnonzero(crossing.any(axis=1)):
         if seen[start]:
             continue
-        levels, uprights = np.zeros(len(level), bool), np.zeros(len(upright), bool)
-        levels[start] = True
+        levels = np.arange(len(level)) == start
         while True:
-            uprights_now = crossing[levels].any(axis=0)
-            levels_now = crossing[:, uprights_now].any(axis=1)
-            if (levels_now == levels).all() and (uprights_now == uprights).all():
+            uprights = crossing[levels].any(axis=0)
+            reached = crossing[:, uprights].any(axis=1)
+            if np.array_equal(reached, levels):
                 break
-            levels, uprights = levels_now, uprights_now
+            levels = np.asarray(reached)
         seen[levels] = True
         groups.append((np.flatnonzero(levels).tolist(), np.flatnonzero(uprights).tolist()))
     return groups

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
-from pipeline.parse.pdf_cells import Words, cut, cut_at_gaps
+from pipeline.parse.pdf_cells import Words, cut, cut_at_gaps, is_gap
 from pipeline.parse.pdf_grid import Cell, Grid
 from pipeline.parse.pdf_order import Row, rows
 from pipeline.parse.pdf_page import Line
@@ -15,8 +15,8 @@ from pipeline.types import Box
 
 Placed = tuple[Cell, Line]
 
-TORN = 0.1  # share of words that a stroke runs through, above which the strokes are a drawing's
-TABULAR = 0.5  # share of rows with several filled cells, below which the grid is a form or a figure
+TORN = 0.1  # share of words or phrases that a stroke runs through, above which the strokes are no table's
+NARROW = 0.5  # space between two words of one phrase, in type sizes
 NESTED = 0.3  # share of the text that is set in columns inside its cell, above which the grid only frames a table
 STACKED = 0.7  # share of the rows of text in one band that fill several cells, above which each is a row
 INSET = 1.5
@@ -28,20 +28,15 @@ def cells_of_grid(grid: Grid, lines: Sequence[Line], words: Words) -> list[list[
     Each word goes to the cell its middle is in. A band between two rules is one row, or, where upright rules alone
     part the cells, as many rows as it has rows of text.
     """
-    placed = [
-        (_cell(grid, piece.flow), piece)
-        for line in lines
-        for piece in cut(line, words, lambda left, right: _cell(grid, left) != _cell(grid, right))
-    ]
-    if _is_torn(grid, lines, words) or _is_nested(placed, words):
+    pieces = [cut(line, words, lambda left, right: _cell(grid, left) != _cell(grid, right)) for line in lines]
+    placed = [(_cell(grid, piece.flow), piece) for row in pieces for piece in row]
+    if _tears_words(grid, lines, words) or _tears_phrases(pieces) or _is_nested(placed, words):
         return None
     bands: defaultdict[int, list[Placed]] = defaultdict(list)
     for cell, piece in placed:
         bands[cell[0]].append((cell, piece))
     columns = len(grid.xs) - 1
-    cells = [texts for _, band in sorted(bands.items()) for texts in _rows_of_band(band, columns)]
-    full = sum(sum(map(bool, row)) > 1 for row in cells)
-    return cells if full >= max(2, TABULAR * len(cells)) else None
+    return [texts for _, band in sorted(bands.items()) for texts in _rows_of_band(band, columns)]
 
 
 def _cell(grid: Grid, box: Box) -> Cell:
@@ -53,7 +48,7 @@ def _cell_at(grid: Grid, x: float, y: float) -> Cell:
     return grid.first[min(max(row, 0), len(grid.ys) - 2), min(max(column, 0), len(grid.xs) - 2)]
 
 
-def _is_torn(grid: Grid, lines: Sequence[Line], words: Words) -> bool:
+def _tears_words(grid: Grid, lines: Sequence[Line], words: Words) -> bool:
     boxes = [box for line in lines for _, box in words.get(line.place, ())]
     torn = 0
     for x0, y0, x1, y1 in boxes:
@@ -62,12 +57,20 @@ def _is_torn(grid: Grid, lines: Sequence[Line], words: Words) -> bool:
     return torn > TORN * len(boxes)
 
 
+def _tears_phrases(pieces: Sequence[Sequence[Line]]) -> bool:
+    pairs = [pair for line in pieces for pair in pairwise(line)]
+    narrow = sum(right.flow[0] - left.flow[2] < NARROW * left.size for left, right in pairs)
+    return narrow > TORN * sum(map(len, pieces))
+
+
 def _is_nested(placed: Sequence[Placed], words: Words) -> bool:
+    """Whether much of the text stands in columns that no stroke parts: bands of colour, a frame around a table."""
     cells: defaultdict[Cell, list[Line]] = defaultdict(list)
     for cell, piece in placed:
         cells[cell] += cut_at_gaps(piece, words)
-    nested = sum(len(row) for pieces in cells.values() for row in rows(pieces) if len(row) > 1)
-    return nested > NESTED * sum(map(len, cells.values()))
+    inner = [row for pieces in cells.values() for row in rows(pieces)]
+    nested = sum(len(row) for row in inner if any(is_gap(left, right) for left, right in pairwise(row)))
+    return nested > NESTED * sum(map(len, inner))
 
 
 def _rows_of_band(band: Sequence[Placed], columns: int) -> Iterator[list[str]]:
@@ -81,7 +84,9 @@ def _rows_of_band(band: Sequence[Placed], columns: int) -> Iterator[list[str]]:
 
 
 def _is_stacked(lines: Sequence[Row], cell_of: dict[int, Cell]) -> bool:
-    """Whether each row of text has cells of its own: most rows fill several, and one column holds numbers."""
+    """Whether each row of text has cells of its own: most rows fill several, and one column holds numbers or all do."""
+    if len(lines) > 2 and min(map(len, lines)) == len(set(cell_of.values())) > 2:
+        return True
     if len(lines) < 2 or sum(len(row) > 1 for row in lines) < STACKED * len(lines):
         return False
     numbers: defaultdict[Cell, int] = defaultdict(int)

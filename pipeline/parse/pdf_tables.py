@@ -11,7 +11,7 @@ from statistics import median
 
 from pipeline.parse.markdown_table import table_text
 from pipeline.parse.pdf_cells import Words, cut_at_gaps, words_by_line
-from pipeline.parse.pdf_columns import find_blocks, tidy, to_cells
+from pipeline.parse.pdf_columns import find_blocks, leveled, tidy, to_cells
 from pipeline.parse.pdf_grid import find_grids
 from pipeline.parse.pdf_order import Row, rows, rows_in_order
 from pipeline.parse.pdf_page import Content, Line
@@ -21,6 +21,8 @@ from pipeline.types import Box, Part
 
 MOST_LINES = 5_000
 FEWEST_LINES = 4
+TABULAR = 0.4  # share of rows with several filled cells, below which it is a form, a figure or an outline
+FILLED = 0.3  # share of cells
 LONGEST_CELL = 400  # characters; a frame around prose makes no table
 
 
@@ -52,8 +54,11 @@ def find_tables(content: Content) -> list[FoundTable]:
 
     for grid in grids:
         inside = _inside(free, grid.bbox)
-        keep(_table(cells_of_grid(grid, inside, words) or [], inside))
-    for table in _in_columns(rows_in_order(free), words, bounded):
+        if cells := cells_of_grid(grid, inside, words):
+            keep(_table(cells, inside))
+        else:
+            bounded.append(grid.bbox)
+    for table in _in_columns(leveled(rows_in_order(free)), words, bounded):
         keep(table)
     return found
 
@@ -73,8 +78,10 @@ def _in_columns(lines: Sequence[Row], words: Words, bounded: Sequence[Box]) -> I
 
 def _table(cells: list[list[str]], lines: Sequence[Line]) -> FoundTable | None:
     cells = _without_empty_columns(cells)
-    filled = [len(text) for row in cells for text in row if text]
-    if len(cells) < 2 or len(cells[0]) < 2 or len(filled) < 4 or median(filled) > LONGEST_CELL:
+    filled = [sum(map(bool, row)) for row in cells]
+    if sum(count > 1 for count in filled) < max(2, TABULAR * len(cells)) or sum(filled) < FILLED * sum(map(len, cells)):
+        return None
+    if median(len(text) for row in cells for text in row if text) > LONGEST_CELL:
         return None
     shown = tuple((line.text, line.bbox) for row in rows(lines) for line in row)
     part = Part("table", table_text(cells), union(line.bbox for line in lines), lines=shown)
