@@ -8,12 +8,13 @@ from pipeline.ingest.forecast import (
     Chosen,
     Cost,
     Load,
+    Past,
     RowBytes,
     Sampled,
     choose,
     count_types,
     forecast,
-    past_loads,
+    learn,
     row_bytes,
 )
 from pipeline.types import DocumentRecord, Found
@@ -46,21 +47,21 @@ def test_without_past_runs_the_sample_tells_pages_and_parse_time() -> None:
     """Each document of the sample counts for those it stands for; two workers halve the time."""
     work = [("pdf", found(f"{n}", 10)) for n in range(10)]
     sample = [Sampled(Chosen(work[0][1], "pdf", 10), Cost(parse_s=2, text=3), {"text": 4, "page": 0.5})]
-    cost = forecast(count_types(work), sample, {}, SIZES, workers=2)
+    cost = forecast(count_types(work), sample, Past(), SIZES, workers=2)
 
     assert cost.pages == {"text": 40, "image": 0, "page": 5, "both": 0}
     assert (cost.seconds, cost.size_bytes, cost.basis, cost.sampled) == (10.0, 30_000, "sample", 1)
 
 
-def test_past_runs_tell_the_time_of_parsing_and_embedding() -> None:
-    """Rates go by bytes, for pictures by the piece; the slower of the two sides counts."""
-    past = {"pdf": Load(10, 1000, Cost(10, 50, text=100)), "image/png": Load(2, 10, Cost(1, 4, image=2))}
-    work = {"pdf": Load(1, 200), "image/png": Load(3, 9000)}
-    cost = forecast(work, [], past, SIZES, workers=1)
+def test_past_runs_tell_the_time_of_embedding() -> None:
+    """Rows cost what such rows took; the slower of parsing and embedding counts."""
+    work = {"pdf": Load(4, 200)}
+    sample = [Sampled(Chosen(found("a", 50), "pdf", 4), Cost(parse_s=1, text=10, page=1), {"text": 1})]
+    past = Past({"pdf": Load(1, 100, Cost(parse_s=0.1))}, (0.5, 1.0, 2.0))
 
-    assert cost.seconds == pytest.approx(50 * 0.2 + 4 * 1.5)
-    assert cost.size_bytes == 20 * 1000 + 3 * 5000
-    assert cost.basis == "past runs"
+    assert forecast(work, sample, past, SIZES, workers=1).seconds == 4 * (10 * 0.5 + 1 * 2)
+    assert forecast(work, sample, Past(past.loads), SIZES, workers=1).seconds == 0.2
+    assert forecast(work, sample, past, SIZES, workers=1).basis == "past runs"
 
 
 def test_the_ledger_gives_what_documents_took() -> None:
@@ -73,7 +74,22 @@ def test_the_ledger_gives_what_documents_took() -> None:
         DocumentRecord("file:///x.txt", "x", "deleted", media_type="text", seconds=1, embed_seconds=1),
     ]
 
-    assert past_loads(records) == {"mail": Load(1, 9, Cost(4, 2))}
+    assert learn(records).loads == {"mail": Load(1, 9, Cost(4, 2))}
+
+
+def test_seconds_a_row_are_told_apart_in_mixed_documents() -> None:
+    """Documents of several kinds of rows still tell what each kind takes; a kind that never was is not free."""
+    rates = (0.1, 0.0, 3.0)
+    records = [
+        DocumentRecord(
+            f"{n}", f"{n}", "indexed", seconds=1, text_rows=n % 7, page_rows=n % 3,
+            embed_seconds=n % 7 * rates[0] + n % 3 * rates[2],
+        )
+        for n in range(1, 21)
+    ]  # fmt: skip
+
+    assert learn(records).row_s == pytest.approx((0.1, 3.0, 3.0))
+    assert learn([]).row_s == (0.0, 0.0, 0.0)
 
 
 def test_larger_vectors_make_larger_rows() -> None:

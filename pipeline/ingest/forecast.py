@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import pairwise
+from dataclasses import dataclass, field, fields, replace
+from itertools import combinations, pairwise
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.types import DocumentRecord, Found
 
+Matrix = npt.NDArray[np.float64]
 CHARS_A_TOKEN = 4
 PAGE_VECTORS, PAGE_CHARS, PICTURE_BYTES = 125, 2000, 60_000  # of one page or picture, before a store tells
 ROUTES = ("text", "image", "page", "both")
@@ -46,6 +50,14 @@ class Load:
 
     def __add__(self, other: Load) -> Load:
         return Load(self.documents + other.documents, self.size_bytes + other.size_bytes, self.cost + other.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier runs took: documents by media type, and the models' seconds a text, image and page row."""
+
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    row_s: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +123,10 @@ def choose(work: Sequence[tuple[str, Found]], most: int) -> list[Chosen]:
     ]
 
 
-def past_loads(records: Iterable[DocumentRecord]) -> dict[str, Load]:
-    """What documents took in earlier runs, by media type, from the ledger in order of `source_uri`."""
+def learn(records: Iterable[DocumentRecord]) -> Past:
+    """What documents took in earlier runs, from the ledger in order of `source_uri`."""
     loads: dict[str, Load] = {}
+    products, targets = np.zeros((3, 3)), np.zeros(3)
     source: DocumentRecord | None = None
     for record in records:
         cost = Cost(record.seconds, record.embed_seconds, record.text_rows, record.image_rows, record.page_rows)
@@ -128,7 +141,10 @@ def past_loads(records: Iterable[DocumentRecord]) -> dict[str, Load]:
         else:
             continue
         loads[source.media_type] = loads.get(source.media_type, Load()) + load
-    return loads
+        if record.state == "indexed":
+            rows = np.array([cost.text, cost.image, cost.page])
+            products, targets = products + np.outer(rows, rows), targets + rows * cost.embed_s
+    return Past(loads, _fitted(products, targets))
 
 
 def row_bytes(unified_dim: int, page_dim: int, chunk_tokens: int) -> RowBytes:
@@ -153,24 +169,28 @@ def calibrated(plain: RowBytes, rows: Mapping[str, int], corpus_bytes: int, asse
 
 
 def forecast(
-    work: Mapping[str, Load], sample: Sequence[Sampled], past: Mapping[str, Load], sizes: RowBytes, workers: int
+    work: Mapping[str, Load], sample: Sequence[Sampled], past: Past, sizes: RowBytes, workers: int
 ) -> Forecast:
-    """What `work`, by media type, will take: by the rates of past runs; for a type that they had none of, by the sample
-    and the models' usual time a row. Parsing goes on in `workers` processes beside embedding."""
-    total = sum(past.values(), Load()).cost
-    row_s = total.embed_s / total.rows if total.rows else 0.0
+    """What `work`, by media type, will take. Pages and rows are those of the sample, each document counted for those
+    that it stands for. Embedding takes what such rows took in past runs; parsing what the sample took, or what the type
+    took in past runs if that is less, because both contain starts of workers. Parsing goes on in `workers` processes
+    beside embedding."""
     cost = Cost()
     for media_type, load in work.items():
-        known = past.get(media_type, Load())
-        guess = sum((s.cost.times(s.chosen.weight) for s in sample if s.chosen.media_type == media_type), Cost())
-        cost += known.cost.times(_scale(media_type, load, known)) if known.documents else _with_models(guess, row_s)
+        mine = [one for one in sample if one.chosen.media_type == media_type]
+        guess = sum((one.cost.times(one.chosen.weight) for one in mine), Cost())
+        known = past.loads.get(media_type, Load())
+        if known.documents:
+            guess = replace(guess, parse_s=min(guess.parse_s, known.cost.parse_s * _scale(media_type, load, known)))
+        cost += guess
+    embed_s = sum(rows * row_s for rows, row_s in zip((cost.text, cost.image, cost.page), past.row_s, strict=True))
     pages = {route: round(sum(s.pages.get(route, 0) * s.chosen.weight for s in sample)) for route in ROUTES}
     return Forecast(
         pages,
-        round(max(cost.parse_s / workers, cost.embed_s), 1),
+        round(max(cost.parse_s / workers, embed_s), 1),
         round(cost.text * sizes.text + cost.image * sizes.image + cost.page * sizes.page),
         len(sample),
-        "past runs" if past else "sample",
+        "past runs" if past.loads else "sample",
     )
 
 
@@ -197,5 +217,18 @@ def _scale(media_type: str, load: Load, known: Load) -> float:
     return load.size_bytes / known.size_bytes
 
 
-def _with_models(cost: Cost, row_s: float) -> Cost:
-    return cost + Cost(embed_s=cost.rows * row_s)
+def _fitted(products: Matrix, targets: Matrix) -> tuple[float, float, float]:
+    """Seconds a text, image and page row: least squares of which none is negative. `products` is (3, 3), the sum of the
+    outer products of rows, `targets` (3,) that of rows times seconds. A kind of row that was never there costs what the
+    dearest known one does."""
+    best, best_loss = np.zeros(3), 0.0
+    there = [kind for kind in range(3) if products[kind, kind] > 0]
+    for size in range(1, len(there) + 1):
+        for kinds in map(list, combinations(there, size)):
+            rates = np.zeros(3)
+            rates[kinds] = np.linalg.lstsq(products[np.ix_(kinds, kinds)], targets[kinds], rcond=None)[0]
+            loss = float(rates @ products @ rates - 2 * targets @ rates)
+            if loss < best_loss and rates.min() >= 0:
+                best, best_loss = rates, loss
+    best[[kind for kind in range(3) if kind not in there]] = best.max()
+    return float(best[0]), float(best[1]), float(best[2])

@@ -15,12 +15,13 @@ from pipeline.errors import DocmillError, UsageError
 from pipeline.ingest.fetch import digest_of, why_skipped
 from pipeline.ingest.forecast import (
     Forecast,
+    Past,
     RowBytes,
     calibrated,
     choose,
     count_types,
     forecast,
-    past_loads,
+    learn,
     row_bytes,
 )
 from pipeline.ingest.manifest import Entry, Header, ManifestWriter, PlannedAction, store_name, writing
@@ -88,7 +89,7 @@ def preview(
         if writer is not None:
             writer.finish(_header(settings, specs, listing.roots, recipes, now()), books.counted())
     sizes = _row_bytes(store, row_bytes(unified.id.dim, pages.id.dim, settings.chunks.tokens))
-    past = past_loads(store.documents()) if store else {}
+    past = learn(store.documents()) if store else Past()
     loads = count_types(books.work)
     sample = parse_sample(settings, choose(books.work, SAMPLE))
     cost = forecast(loads, sample, past, sizes, settings.workers or os.cpu_count() or 1)
