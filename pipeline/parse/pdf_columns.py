@@ -23,6 +23,8 @@ MOST_BETWEEN = 2  # rows of one piece between two rows of cells: a subheading, a
 MOST_HEAD = 4
 SHORT = 12.0  # a cell's width, in line heights
 FAR = 2.5  # space between two rows of a table, in line heights
+SPLIT = 1.0  # space, in line heights, that may part two tables
+FEW = 0.08  # share of rows with a piece across the gap between two columns
 NEAR_PT = 3.0
 LEVEL = 0.3  # overlap of two rows, over the height of the lower one
 ALIGNED = 0.6  # share of a column's cells that have one edge in common
@@ -62,15 +64,22 @@ def find_blocks(rows: Sequence[Row], ruled: Sequence[bool]) -> list[Block]:
             place += 1
             continue
         end = _end(rows, tabular, place, ruled)
-        fewest = FEWEST_RULED if all(ruled[place:end]) else FEWEST_ROWS
-        if (block := _block(rows, tabular, place, end, fewest)) is not None:
-            first = max(_head(rows, block), blocks[-1].end if blocks else 0)
-            blocks.append(replace(block, first=first))
-        elif any(ruled[place:end]):  # the rules are a frame's; the rows may still make tables by themselves
-            inside = find_blocks(rows[place:end], [False] * (end - place))
-            blocks += [replace(block, first=place + block.first, end=place + block.end) for block in inside]
+        for block in _blocks(rows, tabular, place, end, FEWEST_RULED if all(ruled[place:end]) else FEWEST_ROWS):
+            blocks.append(replace(block, first=max(_head(rows, block), blocks[-1].end if blocks else 0)))
         place = end
     return blocks
+
+
+def _blocks(rows: Sequence[Row], tabular: Sequence[bool], first: int, end: int, fewest: int) -> list[Block]:
+    """The table of these rows, or the tables above and below the widest space between them."""
+    if sum(tabular[first:end]) < fewest:
+        return []
+    if (block := _block(rows, tabular, first, end, fewest)) is not None:
+        return [block]
+    wide, place = max((_space(rows[place - 1], rows[place]), place) for place in range(first + 1, end))
+    if wide < SPLIT:
+        return []
+    return _blocks(rows, tabular, first, place, fewest) + _blocks(rows, tabular, place, end, fewest)
 
 
 def leveled(rows: Sequence[Row]) -> list[Row]:
@@ -137,8 +146,6 @@ def _space(above: Sequence[Line], below: Row) -> float:
 
 def _block(rows: Sequence[Row], tabular: Sequence[bool], first: int, end: int, fewest: int) -> Block | None:
     full = [row for row, told in zip(rows[first:end], tabular[first:end], strict=True) if told]
-    if len(full) < fewest:
-        return None
     columns = _columns(full)
     if len(columns) < 2 or not _are_aligned(full, columns, fewest):
         return None
@@ -154,7 +161,7 @@ def _columns(rows: Sequence[Row]) -> list[Span]:
     body = [row for row in rows if len(row) >= usual]
     spans = [(piece.flow[0], piece.flow[2]) for row in body for piece in row[1:]]
     ends = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
-    few = 0.04 * len(body)
+    few = FEW * len(body)
     columns: list[Span] = []
     depth, start = 0, 0.0
     for edge, side in ends:
