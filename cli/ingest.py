@@ -148,6 +148,8 @@ def _show(summary: Summary, out: Console) -> None:
     if summary.attachments or summary.deleted:
         table.add_row("beside them", f"{summary.attachments} attachments, {summary.deleted} deleted")
     table.add_row("rows", ", ".join(f"{count:,} {modality}" for modality, count in summary.rows.items()))
+    if summary.embedded or summary.reused:
+        table.add_row("of this run", f"{summary.embedded:,} rows embedded, {summary.reused:,} reused")
     table.add_row("table", f"version {summary.table_version}, run {summary.run_id}")
     out.print(table)
     if summary.failures:

@@ -58,6 +58,7 @@ def summary_markdown(summary: Summary) -> str:
     rows = "\n".join(f"| {modality} | {count:,} |" for modality, count in summary.rows.items())
     return (
         f"## Ingest\n\n{accounting_line(summary)}\n\n"
-        f"Attachments: {summary.attachments}. Deleted: {summary.deleted}. Seconds: {summary.seconds}. "
+        f"Attachments: {summary.attachments}. Deleted: {summary.deleted}. "
+        f"Rows: {summary.embedded:,} embedded, {summary.reused:,} reused. Seconds: {summary.seconds}. "
         f"Table version: {summary.table_version}.\n\n| modality | rows in the table |\n|---|---|\n{rows}\n"
     )

@@ -8,7 +8,8 @@ import numpy as np
 from fakes import WordPages, WordUnified, word_vector
 
 from pipeline.ingest.context import Placed, in_context
-from pipeline.ingest.rows import Draft, RowMaker
+from pipeline.ingest.draft import Draft
+from pipeline.ingest.rows import RowMaker
 from pipeline.types import Info, Page, Part, Route, Row
 
 

@@ -9,7 +9,8 @@ import pytest
 from fakes import WordPages, WordUnified
 from PIL import Image
 
-from pipeline.ingest.rows import Draft, RowMaker
+from pipeline.ingest.draft import Draft
+from pipeline.ingest.rows import RowMaker
 from pipeline.types import Box, Page, PageImage, PageSignals, Part, Picture, Route, Row, Signals
 
 BOX: Box = (0, 0, 100, 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import AccountingError
@@ -30,6 +30,8 @@ class Summary:
     table_version: int
     slowest: tuple[tuple[float, str], ...] = ()  # (seconds, source_uri)
     failures: tuple[DocumentRecord, ...] = ()  # of this run, the first ones
+    embedded: int = 0  # rows of this run that a model worked on
+    reused: int = 0  # rows of this run whose vectors were in the store already
 
     def contract(self) -> dict[str, object]:
         """The JSON object that programs depend on."""
@@ -46,6 +48,14 @@ class Tally:
     attachments: int = 0
     slowest: list[tuple[float, str]] = field(default_factory=list)
     failures: list[DocumentRecord] = field(default_factory=list)
+    embedded: int = 0
+    reused: int = 0
+
+    def add_rows(self, records: Sequence[DocumentRecord], reused: int) -> None:
+        """Count the rows of a batch, `reused` of which no model had to work on."""
+        written = sum(record.text_rows + record.image_rows + record.page_rows for record in records)
+        self.embedded += written - reused
+        self.reused += reused
 
     def add(self, record: DocumentRecord) -> None:
         if record.state == "quarantined" and len(self.failures) < KEPT:

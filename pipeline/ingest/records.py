@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pipeline.errors import fingerprint
 from pipeline.ingest.by_hand import ignored
+from pipeline.ingest.draft import Draft
 from pipeline.ingest.plan import Decision, Recipes
-from pipeline.ingest.rows import Draft
 from pipeline.store import doc_id
 from pipeline.types import DocumentRecord, Failure, Found, Prepared
 

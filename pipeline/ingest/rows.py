@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +16,10 @@ from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
 from pipeline.errors import DocmillError, StoreError, Unreadable, to_failure
 from pipeline.ingest.context import Placed, in_context
+from pipeline.ingest.draft import Draft, shared_time
+from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
+from pipeline.ingest.text_layer import for_passages, trusted_lines
+from pipeline.store import RowVectors
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (
     Attachment,
@@ -25,54 +27,38 @@ from pipeline.types import (
     Failure,
     Info,
     Page,
-    PageEmbedding,
     PageInput,
-    PageSignals,
     Passage,
     Picture,
     PictureInput,
     Row,
-    TextLine,
 )
 
 FEW_LETTERS = 20  # below it a page without passages is searchable as a picture, too
 PASSAGES, PICTURES, PAGES = 512, 32, 8  # group sizes: enough to sort by length, small enough to hold
-GARBLED = ("garbled-unmapped", "suspect-text-layer", "scan+garbled-ocr-layer")  # routes whose text layer is no text
 Vector = npt.NDArray[np.float32]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
-class Draft:
-    """A document while its rows are being made."""
-
-    uri: str
-    info: Info = field(default_factory=Info)
-    counts: dict[str, int] = field(default_factory=lambda: {"text": 0, "image": 0, "page": 0})
-    lost: dict[str, int] = field(default_factory=lambda: {"text": 0, "image": 0, "page": 0})
-    failures: list[Failure] = field(default_factory=list)
-    seconds: float = 0.0  # its share of the groups that it was embedded in
-
-    def rows(self, modality: str) -> int:
-        return self.counts[modality] - self.lost[modality]
-
-    def next(self, modality: str) -> int:
-        self.counts[modality] += 1
-        return self.counts[modality] - 1
-
-
 class RowMaker:
-    """Chunks, embeds and hands rows to `sink(uri, rows)`; call `flush` after the last document.
+    """Chunks, embeds and hands rows to `sink(draft, rows)`; call `flush` after the last document.
 
-    A picture or page that cannot be embedded becomes a `Failure` of its document; the other rows stay.
+    What is `known` is not embedded again. A picture or page that cannot be embedded becomes a `Failure` of its
+    document; the other rows stay.
     """
 
     def __init__(
-        self, unified: Unified, pages: PageModel, *, aim: int, sink: Callable[[Draft, Sequence[Row]], None]
+        self,
+        unified: Unified,
+        pages: PageModel,
+        *,
+        aim: int,
+        sink: Callable[[Draft, Sequence[Row]], None],
+        known: Known = NOTHING,
     ) -> None:
-        self._unified, self._pages, self._aim, self._sink = unified, pages, aim, sink
-        self._texts: list[tuple[Draft, Row, Placed]] = []
+        self._unified, self._pages, self._aim, self._sink, self._known = unified, pages, aim, sink, known
+        self._texts: list[tuple[Draft, Row]] = []
         self._pictures: list[tuple[Draft, Row, PictureInput]] = []
         self._page_images: list[tuple[Draft, Row, PageInput]] = []
 
@@ -98,9 +84,8 @@ class RowMaker:
     def _add_page(self, draft: Draft, chunker: Chunker, page: Page) -> None:
         shared = Row("text", 0, "", page.number, route=page.route.path, route_reason=page.route.reason)
         shared = replace(shared, route_signals=json.dumps(asdict(page.signals)) if page.signals else "")
-        for passage in chunker.feed(_for_passages(page)):
-            placed = Placed(passage.text, draft.info.title, passage.headings)
-            self._texts.append((draft, _text_row(shared, draft, passage), placed))
+        for passage in chunker.feed(for_passages(page)):
+            self._texts.append((draft, _text_row(shared, draft, passage)))
         for picture in page.pictures:
             row = replace(shared, modality="image", ordinal=draft.next("image"), text=_words(picture))
             row = replace(row, bbox=picture.bbox, picture=picture.path)
@@ -119,41 +104,65 @@ class RowMaker:
             self._flush_pages()
 
     def _flush_texts(self) -> None:
-        group, self._texts = self._texts, []
-        if group:
-            passages = [placed for _, _, placed in group]
-            with _shared([draft for draft, _, _ in group]):
-                vectors = self._unified.embed_texts(
-                    in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
-                )
-            self._emit((draft, replace(row, vector=v)) for (draft, row, _), v in zip(group, vectors, strict=True))
+        # Under the title that is stored with the rows, so that a row's embedded text can be told from the row.
+        group = [(draft, row, Placed(row.text, draft.info.title, row.headings)) for draft, row in self._texts]
+        self._texts = []
+        with shared_time([draft for draft, *_ in group]):
+            made, new = self._split(group, _text_key)
+            passages = [placed for *_, placed in new]
+            texts = in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
+            vectors = self._unified.embed_texts(texts) if texts else ()
+        self._emit((draft, replace(row, vector=stored.vector)) for (draft, row, _), stored in made)
+        self._emit((draft, replace(row, vector=v)) for (draft, row, _), v in zip(new, vectors, strict=True))
 
     def _flush_pictures(self) -> None:
         group, self._pictures = self._pictures, []
 
-        def embed(items: list[tuple[Draft, Row, PictureInput]]) -> list[tuple[Vector, Path]]:
-            vectors = self._unified.embed_pictures([picture for _, _, picture in items])
-            return [(vector, thumbnail(item[2].path)) for vector, item in zip(vectors, items, strict=True)]
+        def embed(items: list[tuple[Draft, Row, PictureInput]]) -> list[Vector]:
+            return list(self._unified.embed_pictures([picture for *_, picture in items]))
 
-        with _shared([draft for draft, _, _ in group]):
-            done = list(self._good(_one_by_one_on_error(embed, group)))
-        self._emit((draft, replace(row, vector=v, picture=small)) for (draft, row, _), (v, small) in done)
+        with shared_time([draft for draft, *_ in group]):
+            made, new = self._split(self._with_thumbnails(group), _picture_key)
+            done = list(self._good(_one_by_one_on_error(embed, new)))
+        self._emit((draft, replace(row, vector=stored.vector)) for (draft, row, _), stored in made)
+        self._emit((draft, replace(row, vector=vector)) for (draft, row, _), vector in done)
 
     def _flush_pages(self) -> None:
         group, self._page_images = self._page_images, []
+        with shared_time([draft for draft, *_ in group]):
+            made, new = self._split(self._with_thumbnails(group), _page_key)
+            done = [*made, *self._good(_one_by_one_on_error(self._embed_pages, new))]
+        self._pictures += [_as_picture(item) for item, page in done if _is_picture(item[1], page.text)]
+        self._emit((draft, _page_row(row, page)) for (draft, row, _), page in done)
 
-        def embed(items: list[tuple[Draft, Row, PageInput]]) -> list[tuple[PageEmbedding, Vector | None, Path]]:
-            found = self._pages.embed_pages([page for _, _, page in items])
-            starts = [_first_window(e.text, self._unified) for e in found if e.text.strip()]
-            dense = iter(self._unified.embed_texts(starts))
-            vectors = [next(dense) if e.text.strip() else None for e in found]
-            small = [thumbnail(page.image.path) for _, _, page in items]
-            return list(zip(found, vectors, small, strict=True))
+    def _embed_pages(self, items: list[tuple[Draft, Row, PageInput]]) -> list[RowVectors]:
+        found = self._pages.embed_pages([page for *_, page in items])
+        starts = [_first_window(e.text, self._unified) for e in found if e.text.strip()]
+        dense = iter(self._unified.embed_texts(starts))
+        vectors = [next(dense) if e.text.strip() else None for e in found]
+        many = [e.vectors if len(e.vectors) else None for e in found]
+        return [RowVectors(e.text, one, several) for e, one, several in zip(found, vectors, many, strict=True)]
 
-        with _shared([draft for draft, _, _ in group]):
-            done = list(self._good(_one_by_one_on_error(embed, group)))
-        self._pictures += [_as_picture(draft, row) for (draft, row, _), (e, *_) in done if _is_picture(row, e.text)]
-        self._emit((draft, _page_row(row, *result)) for (draft, row, _), result in done)
+    def _split(
+        self, group: list[tuple[Draft, Row, Item]], key: Callable[[tuple[Draft, Row, Item]], bytes]
+    ) -> tuple[list[tuple[tuple[Draft, Row, Item], RowVectors]], list[tuple[Draft, Row, Item]]]:
+        """The items whose vectors are known, with them, and those that are new."""
+        if not self._known:
+            return [], group
+        found = list(zip(group, self._known.find([key(item) for item in group]), strict=True))
+        made = [(item, stored) for item, stored in found if stored is not None]
+        for (draft, *_), _ in made:
+            draft.reused += 1
+        return made, [item for item, stored in found if stored is None]
+
+    def _with_thumbnails(self, group: list[tuple[Draft, Row, Item]]) -> list[tuple[Draft, Row, Item]]:
+        """The items whose pictures can be kept, with what is kept of them as the row's picture."""
+
+        def shrink(items: list[tuple[Draft, Row, Item]]) -> list[Path]:
+            return [thumbnail(_kept(row)) for _, row, _ in items]
+
+        small = self._good(_one_by_one_on_error(shrink, group))
+        return [(draft, replace(row, picture=path), item) for (draft, row, item), path in small]
 
     def _good(
         self, done: Iterable[tuple[tuple[Draft, Row, Item], Result | Exception]]
@@ -179,46 +188,33 @@ class RowMaker:
             self._sink(draft, group)
 
 
-@contextmanager
-def _shared(drafts: Sequence[Draft]) -> Iterator[None]:
-    """The time of the block, in equal shares to the documents of a group, one share for each of their rows."""
-    started = time.perf_counter()
-    yield
-    seconds = time.perf_counter() - started
-    for draft in drafts:
-        draft.seconds += seconds / len(drafts)
-
-
-def trusted_lines(page: Page) -> tuple[TextLine, ...] | None:
-    """The text layer's lines, if it can stand for what is seen on the page picture; None asks for OCR.
-
-    A garbled layer never can. Where pictures cover half of the page or more, only a real OCR layer can.
-    """
-    lines = tuple(TextLine(text, box) for part in page.parts for text, box in part.lines)
-    signals = page.signals
-    if not isinstance(signals, PageSignals) or page.route.reason in GARBLED:
-        return None
-    layered = page.route.reason == "scan+ocr-layer"
-    enough = sum(len(line.text) for line in lines) >= (60 if layered else 250)
-    return lines if enough and (layered or signals.coverage < 0.5) else None
-
-
-def _for_passages(page: Page) -> Page:
-    """The page without the text that its picture will tell; form values and notes stand in no picture's words."""
-    if page.route.path != "page":
-        return page
-    return replace(page, parts=tuple(part for part in page.parts if part.kind in ("form", "note")))
-
-
 def _is_picture(row: Row, text: str) -> bool:
     """A page that was taken for a scan, but has next to no words, such as a photograph that fills it."""
     return row.route == "page" and len("".join(text.split())) < FEW_LETTERS
 
 
-def _as_picture(draft: Draft, page: Row) -> tuple[Draft, Row, PictureInput]:
-    assert page.picture is not None
-    row = replace(page, modality="image", ordinal=draft.next("image"))
-    return draft, row, PictureInput(page.picture)
+def _as_picture(item: tuple[Draft, Row, PageInput]) -> tuple[Draft, Row, PictureInput]:
+    draft, row, page = item
+    whole = page.image.path
+    return draft, replace(row, modality="image", ordinal=draft.next("image"), picture=whole), PictureInput(whole)
+
+
+def _text_key(item: tuple[Draft, Row, Placed]) -> bytes:
+    return text_key(item[2])
+
+
+def _picture_key(item: tuple[Draft, Row, PictureInput]) -> bytes:
+    return picture_key(_kept(item[1]), item[1].text)
+
+
+def _page_key(item: tuple[Draft, Row, PageInput]) -> bytes:
+    return page_key(_kept(item[1]), item[1], item[2])
+
+
+def _kept(row: Row) -> Path:
+    """The picture of a picture's or a page's row."""
+    assert row.picture is not None
+    return row.picture
 
 
 def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
@@ -233,9 +229,8 @@ def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
     )
 
 
-def _page_row(row: Row, embedding: PageEmbedding, vector: Vector | None, small: Path) -> Row:
-    many = embedding.vectors if len(embedding.vectors) else None
-    return replace(row, text=embedding.text, multivector=many, vector=vector, picture=small)
+def _page_row(row: Row, page: RowVectors) -> Row:
+    return replace(row, text=page.text, multivector=page.multivector, vector=page.vector)
 
 
 def _is_finite(row: Row) -> bool:

@@ -20,12 +20,14 @@ from pipeline.embed import PageModel, Unified
 from pipeline.errors import Permanent, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.context import CONTEXT_VERSION
+from pipeline.ingest.draft import Draft
 from pipeline.ingest.gone import agreed, delete, ledger_rows, vanished_attachments
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.plan import Recipes, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
-from pipeline.ingest.rows import Draft, RowMaker
+from pipeline.ingest.reuse import Known, load_known
+from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.survey import Survey, Surveyed, list_sources
 from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
@@ -53,6 +55,7 @@ class Embedded:
 
     rows: Path
     records: tuple[DocumentRecord, ...]
+    reused: int = 0  # rows whose vectors were in the store already
 
 
 class Ingest:
@@ -112,12 +115,16 @@ class Ingest:
         return self._preparer.prepare(batch, number)
 
     def embed(self, prepared: Sequence[Prepared], number: int = 0) -> Embedded:
-        """Chunk and embed a batch into a file of rows. A document that fails here leaves no row in it."""
+        """Chunk and embed a batch into a file of rows. A document that fails here leaves no row in it.
+
+        What the store knows from earlier versions and copies of these documents is taken from there.
+        """
         path = self._preparer.folder(number) / "rows.arrow"
+        known = load_known(self.store, prepared, self.recipes.rows)
         failed: dict[str, Failure] = {}
         while True:
             try:
-                return self._embed(prepared, path, failed)
+                return self._embed(prepared, path, failed, known)
             except _DocumentFailed as error:
                 failed[error.uri] = error.failure
 
@@ -133,6 +140,7 @@ class Ingest:
         self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
         for record in final:
             self.tally.add(record)
+        self.tally.add_rows(records, embedded.reused)
         shutil.rmtree(self._preparer.folder(number), ignore_errors=True)
 
     def finish(self, plan: Plan) -> Summary:
@@ -156,6 +164,8 @@ class Ingest:
             self.store.version(),
             tuple(sorted(self.tally.slowest, reverse=True)),
             tuple(self.tally.failures),
+            self.tally.embedded,
+            self.tally.reused,
         )
         check(summary, ledger_rows(self.store))
         return summary
@@ -169,7 +179,7 @@ class Ingest:
 
     # embedding ------------------------------------------------------------------------------------------------
 
-    def _embed(self, prepared: Sequence[Prepared], path: Path, failed: dict[str, Failure]) -> Embedded:
+    def _embed(self, prepared: Sequence[Prepared], path: Path, failed: dict[str, Failure], known: Known) -> Embedded:
         drafts: dict[str, Draft] = {}
         items = {item.blob.uri: item for item in prepared}
         with RowFile.create(path, self.store.models) as file:
@@ -177,7 +187,7 @@ class Ingest:
             def sink(draft: Draft, rows: Sequence[Row]) -> None:
                 file.add(self._record(items[draft.uri], draft, None), rows, self.now())
 
-            maker = RowMaker(self.unified, self.pages, aim=self.settings.chunks.tokens, sink=sink)
+            maker = RowMaker(self.unified, self.pages, aim=self.settings.chunks.tokens, sink=sink, known=known)
             for item in prepared:
                 if item.spool is None or item.failure or item.skip or item.blob.uri in failed:
                     continue
@@ -188,7 +198,7 @@ class Ingest:
                     raise _DocumentFailed(item.blob.uri, to_failure(error, "chunk")) from error
             maker.flush()
         records = tuple(self._record(i, drafts.get(i.blob.uri), failed.get(i.blob.uri)) for i in prepared)
-        return Embedded(path, records)
+        return Embedded(path, records, sum(draft.reused for draft in drafts.values()))
 
     def _record(self, item: Prepared, draft: Draft | None, failure: Failure | None) -> DocumentRecord:
         return record_of(item, draft, failure, self.recipes, self.run_id, self.now())
