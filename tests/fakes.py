@@ -22,13 +22,14 @@ def word_vector(text: str) -> Vectors:
 
 
 class WordUnified:
-    """One vector of word counts for texts, and for pictures by their caption. Counts its calls."""
+    """One vector of word counts for texts, and for pictures by their caption. Keeps what it was given."""
 
     id = ModelId("words", "1", DIM, "counts")
     max_tokens = 40
 
     def __init__(self) -> None:
         self.embedded: list[str] = []
+        self.pictures: list[PictureInput] = []
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
@@ -41,16 +42,21 @@ class WordUnified:
         return self.embed_texts(texts)
 
     def embed_pictures(self, pictures: Sequence[PictureInput]) -> Vectors:
+        self.pictures += pictures
         return np.stack([word_vector(f"{p.caption} {p.context}") for p in pictures])
 
 
 class WordPages:
-    """One vector a line of the page's text layer; a page without one has the text "scan"."""
+    """One vector a line of the page's text layer; a page without one has the text "scan". Keeps what it was given."""
 
     id = ModelId("word-pages", "1", DIM, "none")
     uses_frequencies = False
 
+    def __init__(self) -> None:
+        self.embedded: list[PageInput] = []
+
     def embed_pages(self, pages: Sequence[PageInput]) -> list[PageEmbedding]:
+        self.embedded += pages
         return [self._page(page) for page in pages]
 
     def count_frequencies(self, texts: Iterable[str]) -> Frequencies:

@@ -22,7 +22,8 @@ class Corpus:
     """A folder and a store, ingested as often as asked."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.tmp_path, self.folder, self.unified = tmp_path, tmp_path / "corpus", WordUnified()
+        self.tmp_path, self.folder = tmp_path, tmp_path / "corpus"
+        self.unified, self.pages = WordUnified(), WordPages()
         self.folder.mkdir()
         self.store_path = tmp_path / "store"
 
@@ -39,7 +40,7 @@ class Corpus:
         store = self.store()
         work = self.tmp_path / "work"
         run = Ingest(
-            chosen, store, self.unified, WordPages(), run_id="r", now=lambda: NOW, work_dir=work, cwd=self.tmp_path
+            chosen, store, self.unified, self.pages, run_id="r", now=lambda: NOW, work_dir=work, cwd=self.tmp_path
         )
         with store.writer():
             try:
