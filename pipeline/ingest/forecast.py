@@ -126,7 +126,7 @@ def choose(work: Sequence[tuple[str, Found]], most: int) -> list[Chosen]:
 def learn(records: Iterable[DocumentRecord]) -> Past:
     """What documents took in earlier runs, from the ledger in order of `source_uri`."""
     loads: dict[str, Load] = {}
-    products, targets = np.zeros((3, 3)), np.zeros(3)
+    products, targets, total = np.zeros((3, 3)), np.zeros(3), Cost()
     source: DocumentRecord | None = None
     for record in records:
         cost = Cost(record.seconds, record.embed_seconds, record.text_rows, record.image_rows, record.page_rows)
@@ -144,7 +144,8 @@ def learn(records: Iterable[DocumentRecord]) -> Past:
         if record.state == "indexed":
             rows = np.array([cost.text, cost.image, cost.page])
             products, targets = products + np.outer(rows, rows), targets + rows * cost.embed_s
-    return Past(loads, _fitted(products, targets))
+            total += cost
+    return Past(loads, _as_in_all(_fitted(products, targets), total))
 
 
 def row_bytes(unified_dim: int, page_dim: int, chunk_tokens: int) -> RowBytes:
@@ -217,7 +218,15 @@ def _scale(media_type: str, load: Load, known: Load) -> float:
     return load.size_bytes / known.size_bytes
 
 
-def _fitted(products: Matrix, targets: Matrix) -> tuple[float, float, float]:
+def _as_in_all(rates: Matrix, total: Cost) -> tuple[float, float, float]:
+    """The rates (3,) raised or lowered together, so that all past rows took what all of them did: a fit by squares
+    follows the few largest documents."""
+    fitted = float(rates @ np.array([total.text, total.image, total.page]))
+    text, image, page = (rates * (total.embed_s / fitted if fitted else 1.0)).tolist()
+    return text, image, page
+
+
+def _fitted(products: Matrix, targets: Matrix) -> Matrix:
     """Seconds a text, image and page row: least squares of which none is negative. `products` is (3, 3), the sum of the
     outer products of rows, `targets` (3,) that of rows times seconds. A kind of row that was never there costs what the
     dearest known one does."""
@@ -231,4 +240,4 @@ def _fitted(products: Matrix, targets: Matrix) -> tuple[float, float, float]:
             if loss < best_loss and rates.min() >= 0:
                 best, best_loss = rates, loss
     best[[kind for kind in range(3) if kind not in there]] = best.max()
-    return float(best[0]), float(best[1]), float(best[2])
+    return best
