@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pymupdf
-
 from pipeline.errors import DocmillError, LimitExceeded, PasswordNeeded, Unreadable, to_failure
 from pipeline.parse import ParseOptions
 from pipeline.parse.pdf_extras import AttachmentWriter, FormField, form_fields, notes
+from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_order import Row, rows, rows_in_order
 from pipeline.parse.pdf_page import Content, Line, read_content
 from pipeline.parse.pdf_pictures import PictureTaker, page_image, repeated_sizes

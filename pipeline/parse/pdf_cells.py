@@ -39,6 +39,8 @@ def cut(line: Line, words: Words, parted: Callable[[Box, Box], bool]) -> list[Li
             groups.append([right])
         else:
             groups[-1].append(right)
+    if len(groups) == 1 and own[0][1][0] - line.flow[0] < 1 > line.flow[2] - own[-1][1][2]:
+        return [line]
     return [
         replace(line, text=" ".join(text for text, _ in group), flow=union(box for _, box in group)) for group in groups
     ]

@@ -161,7 +161,7 @@ def _columns(rows: Sequence[Row]) -> list[Span]:
     body = [row for row in rows if len(row) >= usual]
     spans = [(piece.flow[0], piece.flow[2]) for row in body for piece in row[1:]]
     ends = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
-    few = FEW * len(body)
+    few = FEW * len(rows)
     columns: list[Span] = []
     depth, start = 0, 0.0
     for edge, side in ends:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import pymupdf
-
+from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_turn import turned
 from pipeline.types import Box
 

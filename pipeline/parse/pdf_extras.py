@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pymupdf
-
 from pipeline.config import Limits
 from pipeline.errors import LimitExceeded
+from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_turn import turned
 from pipeline.types import Attachment, Box, Part
 

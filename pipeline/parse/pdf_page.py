@@ -10,9 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pymupdf
-
 from pipeline.parse.pdf_drawings import Drawing, read_drawings
+from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_turn import direction_of, flow_of, turned, union
 from pipeline.types import Box
 
@@ -101,7 +100,9 @@ def read_content(page: pymupdf.Page) -> Content:
     """Lines, drawings and placed pictures of a page. Raises what MuPDF raises (RuntimeError, ValueError)."""
     width, height = float(page.rect.width), float(page.rect.height)
     turn = page.rotation_matrix if page.rotation else None
-    textpage = page.get_textpage(flags=FLAGS)
+    textpage = page.get_textpage(flags=FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
+    if placed := _placed(textpage, turn):
+        textpage = page.get_textpage(flags=FLAGS)  # without pictures, which would be decoded
     found, hidden = _lines(page.get_text("dict", textpage=textpage), turn, width, height)
     found = _stacked(found, width, height)
     directions = Counter[int]()
@@ -118,10 +119,10 @@ def read_content(page: pymupdf.Page) -> Content:
         direction=main,
         lines=tuple(_mirrored(lines, width) if mirrored else lines),
         aside=tuple(line for direction, line in found if direction != main),
-        invisible=hidden / max(1, sum(not char.isspace() for char in texts)),
+        invisible=hidden / max(1, _letters(texts)),
         drawings=tuple(drawings),
         rules=tuple(rules),
-        placed=tuple(_placed(page, turn)),
+        placed=tuple(placed),
         words=tuple(Word(word[4], turned(word[:4], turn), word[5:7]) for word in textpage.extractWORDS()),
         mirrored=mirrored,
         text=texts,
@@ -180,7 +181,7 @@ def _one_line(run: list[Line], width: float, height: float) -> Line:
 
 
 def _letters(text: str) -> int:
-    return sum(not char.isspace() for char in text)
+    return len("".join(text.split()))
 
 
 def _right_to_left(text: str) -> bool:
@@ -194,7 +195,7 @@ def _mirrored(lines: list[Line], width: float) -> list[Line]:
     ]
 
 
-def _placed(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> list[Placed]:
+def _placed(textpage: pymupdf.TextPage, turn: pymupdf.Matrix | None) -> list[Placed]:
     return [
         Placed(
             turned(info["bbox"], turn),
@@ -204,5 +205,5 @@ def _placed(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> list[Placed]:
             info["colorspace"],
             info["size"],
         )
-        for info in page.get_image_info()
+        for info in textpage.extractIMGINFO()
     ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.parse.gibberish import gibberish
 from pipeline.parse.pdf_drawings import Drawing
 from pipeline.parse.pdf_page import Content, Line
+from pipeline.parse.pdf_turn import union
 from pipeline.types import Box, PageSignals
 
 GRID = 40  # cells a side for picture coverage
@@ -33,11 +36,14 @@ class Cluster:
 
 def page_signals(content: Content, figures: Sequence[Box]) -> PageSignals:
     """Signals of a page; `figures` are its text-poor drawing clusters (`find_figures`)."""
-    letters = [char for char in content.text if not char.isspace()]
+    letters = Counter(content.text)
+    for space in [char for char in letters if char.isspace()]:
+        del letters[space]
+    count = letters.total()
     shares = [_area(clip(placed.bbox, content)) / content.area for placed in content.placed]
     return PageSignals(
-        chars=len(letters),
-        bad=round(sum(map(_is_bad, letters)) / max(1, len(letters)), 4),
+        chars=count,
+        bad=round(sum(number for char, number in letters.items() if _is_bad(char)) / max(1, count), 4),
         coverage=round(coverage(content), 4),
         biggest=round(min(1.0, max(shares, default=0.0)), 4),
         invisible=round(min(1.0, content.invisible), 4),
@@ -74,20 +80,18 @@ def find_figures(content: Content) -> list[Box]:
 
 def clusters(content: Content) -> list[Cluster]:
     """Drawings grouped by touching cells of a grid; page-wide backgrounds and single rules do not join groups."""
-    drawings = [drawing for drawing in content.drawings if _joins(drawing, content)]
+    drawings = [(drawing, clip(drawing.bbox, content)) for drawing in content.drawings if _joins(drawing, content)]
     if not drawings:
         return []
     cell = max(CELL_PT, max(content.width, content.height) / MOST_CELLS)
     grid = np.zeros((int(content.height / cell) + 2, int(content.width / cell) + 2), bool)
-    for drawing in drawings:
-        x0, y0, x1, y1 = clip(drawing.bbox, content)
+    for _, (x0, y0, x1, y1) in drawings:
         grid[int(y0 / cell) : int(y1 / cell) + 1, int(x0 / cell) : int(x1 / cell) + 1] = True
     labels = _components(grid)
-    groups: dict[int, list[Drawing]] = {}
-    for drawing in drawings:
-        x0, y0, _, _ = clip(drawing.bbox, content)
-        groups.setdefault(labels[int(y0 / cell), int(x0 / cell)], []).append(drawing)
-    return [_cluster(group, content) for group in groups.values()]
+    groups: dict[int, list[tuple[Drawing, Box]]] = {}
+    for drawing, box in drawings:
+        groups.setdefault(int(labels[int(box[1] / cell), int(box[0] / cell)]), []).append((drawing, box))
+    return [_cluster(group) for group in groups.values()]
 
 
 def clip(box: Box, content: Content) -> Box:
@@ -96,10 +100,9 @@ def clip(box: Box, content: Content) -> Box:
     return (left, top, max(left, min(x1, content.width)), max(top, min(y1, content.height)))
 
 
-def _cluster(group: Sequence[Drawing], content: Content) -> Cluster:
-    x0, y0, x1, y1 = zip(*(clip(drawing.bbox, content) for drawing in group), strict=True)
-    slanted = sum(drawing.slanted for drawing in group)
-    return Cluster((min(x0), min(y0), max(x1), max(y1)), sum(drawing.pieces for drawing in group), slanted)
+def _cluster(group: Sequence[tuple[Drawing, Box]]) -> Cluster:
+    slanted = sum(drawing.slanted for drawing, _ in group)
+    return Cluster(union(box for _, box in group), sum(drawing.pieces for drawing, _ in group), slanted)
 
 
 def _joins(drawing: Drawing, content: Content) -> bool:
@@ -109,22 +112,31 @@ def _joins(drawing: Drawing, content: Content) -> bool:
     return not (min(x1 - x0, y1 - y0) < 3 and max((x1 - x0) / content.width, (y1 - y0) / content.height) > 0.8)
 
 
-def _components(grid: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> dict[tuple[int, int], int]:
-    """Label of each True cell; cells that touch, also at a corner, have the same label."""
-    labels: dict[tuple[int, int], int] = {}
-    filled = {(int(y), int(x)) for y, x in np.argwhere(grid)}
-    for number, start in enumerate(sorted(filled)):
-        if start in labels:
-            continue
-        labels[start] = number
-        waiting = [start]
-        while waiting:
-            y, x = waiting.pop()
-            for near in ((y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)):
-                if near in filled and near not in labels:
-                    labels[near] = number
-                    waiting.append(near)
-    return labels
+def _components(grid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Label of each True cell; cells that touch, also at a corner, have the same label. Joins the runs of each row."""
+    labels = np.full(grid.shape, -1, np.int64)
+    root: list[int] = []
+    above: list[tuple[int, int, int]] = []  # start, end and label of the runs of the row before
+    edges = np.diff(np.pad(grid, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    for y in np.flatnonzero(grid.any(axis=1)):
+        here = []
+        for start, end in zip(np.flatnonzero(edges[y] == 1), np.flatnonzero(edges[y] == -1), strict=True):
+            label = len(root)
+            root.append(label)
+            for low, high, other in above:
+                if low <= end and start <= high:
+                    root[_root(root, other)] = _root(root, label)
+            here.append((int(start), int(end), label))
+            labels[y, start:end] = label
+        above = here if y + 1 < len(grid) and grid[y + 1].any() else []
+    return np.array([_root(root, label) for label in range(len(root))], np.int64)[labels] if root else labels
+
+
+def _root(root: list[int], label: int) -> int:
+    while root[label] != label:
+        root[label] = root[root[label]]
+        label = root[label]
+    return label
 
 
 def _is_bad(char: str) -> bool:

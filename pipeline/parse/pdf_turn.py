@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pymupdf
-
+from pipeline.parse.pdf_library import pymupdf
 from pipeline.types import Box
 
 
