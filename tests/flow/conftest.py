@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def server() -> Iterator[None]:
-    """Prefect's own harness: a server with a database of its own, never the user's."""
+def server() -> Iterator[str]:
+    """Prefect's own harness: a server with a database of its own, never the user's. Gives the URL of its API."""
     import flows  # noqa: F401 - telemetry off, first of all
 
     with warnings.catch_warnings():
@@ -18,4 +18,6 @@ def server() -> Iterator[None]:
         from prefect.testing.utilities import prefect_test_harness
 
         with prefect_test_harness(server_startup_timeout=120):
-            yield
+            from prefect.settings import get_current_settings
+
+            yield str(get_current_settings().api.url)
