@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from pipeline.parse.pdf_pictures import PictureTaker, page_image, repeated_sizes
 from pipeline.parse.pdf_signals import find_figures, page_signals
 from pipeline.parse.pdf_tables import FoundTable, find_tables
 from pipeline.parse.pdf_text import body_type, paragraphs, to_part
-from pipeline.types import Attachment, Blob, Event, Failure, Info, Page, PageImage, Part
+from pipeline.types import Attachment, Blob, Box, Event, Failure, Info, Page, PageImage, Part
 
 MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, pymupdf.mupdf.FzErrorBase)
 JUNK_TITLE = re.compile(
@@ -145,7 +145,7 @@ def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Read
     figures = find_figures(content)
     signals = page_signals(content, figures)
     route = reading.options.decide(signals)
-    parts = _parts(page, content, reading.types)
+    parts = _parts(page, content, figures, reading.types)
     pictures = reading.pictures.take(page, content, figures, parts)
     image: PageImage | None = None
     failure: Failure | None = None
@@ -164,13 +164,15 @@ def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Read
         yield failure
 
 
-def _parts(page: pymupdf.Page, content: Content, types: Counter[tuple[float, bool]]) -> list[Part]:
+def _parts(
+    page: pymupdf.Page, content: Content, figures: Sequence[Box], types: Counter[tuple[float, bool]]
+) -> list[Part]:
     """All text of the page, told once: paragraphs and tables in reading order, then sideways text, forms and notes."""
     for line in content.lines:
         types[line.size, line.bold] += len(line.text)
     body, bold = body_type(types)
     fields = form_fields(page)
-    tables = find_tables(content)
+    tables = find_tables(content, figures)
     taken = {id(line) for table in tables for line in table.lines}
     free = [line for line in content.lines if id(line) not in taken and not _is_value(line, fields)]
     return [

@@ -101,7 +101,9 @@ def read_content(page: pymupdf.Page) -> Content:
     width, height = float(page.rect.width), float(page.rect.height)
     turn = page.rotation_matrix if page.rotation else None
     textpage = page.get_textpage(flags=FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
-    if placed := _placed(textpage, turn):
+    placed: list[Placed] = []
+    if textpage.extractIMGINFO():
+        placed = _placed(page, turn)
         textpage = page.get_textpage(flags=FLAGS)  # without pictures, which would be decoded
     found, hidden = _lines(page.get_text("dict", textpage=textpage), turn, width, height)
     found = _stacked(found, width, height)
@@ -195,7 +197,7 @@ def _mirrored(lines: list[Line], width: float) -> list[Line]:
     ]
 
 
-def _placed(textpage: pymupdf.TextPage, turn: pymupdf.Matrix | None) -> list[Placed]:
+def _placed(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> list[Placed]:
     return [
         Placed(
             turned(info["bbox"], turn),
@@ -205,5 +207,5 @@ def _placed(textpage: pymupdf.TextPage, turn: pymupdf.Matrix | None) -> list[Pla
             info["colorspace"],
             info["size"],
         )
-        for info in textpage.extractIMGINFO()
+        for info in page.get_image_info()
     ]

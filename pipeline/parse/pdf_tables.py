@@ -22,7 +22,8 @@ from pipeline.types import Box, Part
 MOST_LINES = 5_000
 FEWEST_LINES = 4
 TABULAR = 0.4  # share of rows with several filled cells, below which it is a form, a figure or an outline
-FILLED = 0.3  # share of cells
+FILLED, FILLED_PLOT = 0.3, 0.6  # share of cells; the latter for what stands in a figure
+LONGEST_TICK = 5  # characters beside the axes of a plot
 LONGEST_CELL = 400  # characters; a frame around prose makes no table
 
 
@@ -35,8 +36,11 @@ class FoundTable:
     flow: Box
 
 
-def find_tables(content: Content) -> list[FoundTable]:
-    """Tables of at least two rows and two columns; each line of the page is in one at most."""
+def find_tables(content: Content, figures: Sequence[Box]) -> list[FoundTable]:
+    """Tables of at least two rows and two columns; each line of the page is in one at most.
+
+    What stands in one of the `figures` and is sparse is a plot with its labels.
+    """
     if content.vertical or not FEWEST_LINES <= len(content.lines) <= MOST_LINES:
         return []
     words = words_by_line(content)
@@ -55,10 +59,10 @@ def find_tables(content: Content) -> list[FoundTable]:
     for grid in grids:
         inside = _inside(free, grid.bbox)
         if cells := cells_of_grid(grid, inside, words):
-            keep(_table(cells, inside))
+            keep(_table(cells, inside, figures))
         else:
             bounded.append(grid.bbox)
-    for table in _in_columns(leveled(rows_in_order(free)), words, bounded):
+    for table in _in_columns(leveled(rows_in_order(free)), words, bounded, figures):
         keep(table)
     return found
 
@@ -67,24 +71,30 @@ def _inside(lines: Sequence[Line], box: Box) -> list[Line]:
     return [line for line in lines if _share(line.flow, box) > 0.6]
 
 
-def _in_columns(lines: Sequence[Row], words: Words, bounded: Sequence[Box]) -> Iterator[FoundTable]:
+def _in_columns(
+    lines: Sequence[Row], words: Words, bounded: Sequence[Box], figures: Sequence[Box]
+) -> Iterator[FoundTable]:
     pieces = [tidy([piece for line in row for piece in cut_at_gaps(line, words)]) for row in lines]
     ruled = [any(_share(union(piece.flow for piece in row), box) > 0.6 for box in bounded) for row in pieces]
     for block in find_blocks(pieces, ruled):
         used = [line for row in lines[block.first : block.end] for line in row]
-        if (table := _table(to_cells(pieces[block.first : block.end], block.columns), used)) is not None:
+        if (table := _table(to_cells(pieces[block.first : block.end], block.columns), used, figures)) is not None:
             yield table
 
 
-def _table(cells: list[list[str]], lines: Sequence[Line]) -> FoundTable | None:
+def _table(cells: list[list[str]], lines: Sequence[Line], figures: Sequence[Box]) -> FoundTable | None:
     cells = _without_empty_columns(cells)
+    bbox = union(line.bbox for line in lines)
     filled = [sum(map(bool, row)) for row in cells]
-    if sum(count > 1 for count in filled) < max(2, TABULAR * len(cells)) or sum(filled) < FILLED * sum(map(len, cells)):
+    if sum(count > 1 for count in filled) < max(2, TABULAR * len(cells)):
         return None
-    if median(len(text) for row in cells for text in row if text) > LONGEST_CELL:
+    share = sum(filled) / sum(map(len, cells))
+    usual = median(len(text) for row in cells for text in row if text)
+    drawn = any(_share(bbox, figure) > 0.6 for figure in figures)
+    if share < FILLED or usual > LONGEST_CELL or (drawn and share < FILLED_PLOT and usual < LONGEST_TICK):
         return None
     shown = tuple((line.text, line.bbox) for row in rows(lines) for line in row)
-    part = Part("table", table_text(cells), union(line.bbox for line in lines), lines=shown)
+    part = Part("table", table_text(cells), bbox, lines=shown)
     return FoundTable(part, tuple(lines), union(line.flow for line in lines))
 
 
