@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import logging
 import os
 import shutil
 import socket
@@ -102,6 +103,7 @@ def local_server(environment: MutableMapping[str, str] = os.environ) -> Temporar
 
 def import_prefect() -> None:
     """Import Prefect, which reads its settings at that moment. Raises `UsageError` if they are not valid."""
+    logging.raiseExceptions = False  # a log line that cannot be sent to the server is not printed instead
     try:
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
