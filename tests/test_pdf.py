@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pymupdf
 import pytest
+from PIL import Image
 
 from pipeline.config import Limits
 from pipeline.errors import DocmillError, LimitExceeded, PasswordNeeded, Unreadable
@@ -97,6 +98,112 @@ def test_a_table_is_one_part(tmp_path: Path) -> None:
     assert len(tables) == 1
     assert "| cell10 | cell11 | cell12 | cell13 |" in tables[0].text
     assert sum("cell22" in text for text in texts(read)) == 1
+
+
+def tables(path: Path, tmp_path: Path) -> list[str]:
+    return [part.text for page in pages(events(path, tmp_path)) for part in page.parts if part.kind == "table"]
+
+
+def test_rows_of_an_unruled_statement_stay_together(tmp_path: Path) -> None:
+    """Numbers under each other make a table with labels and heads of columns; "$" stays with its number."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_textbox((72, 60, 500, 160), LOREM, fontsize=10)
+    page.insert_text((330, 190), "2023", fontsize=10)
+    page.insert_text((430, 190), "2022", fontsize=10)
+    for row, label in enumerate(("Net sales", "Cost of goods that were sold in the period", "Gross profit", "Tax")):
+        page.insert_text((72, 204 + 14 * row), label, fontsize=10)
+        for x, number in ((350, f"{row + 1},204"), (450, f"({row}97)")):
+            page.insert_text((x - pymupdf.get_text_length(number, fontsize=10), 204 + 14 * row), number, fontsize=10)
+    page.insert_text((300, 204), "$", fontsize=10)
+
+    found = tables(saved(doc, tmp_path), tmp_path)
+
+    assert len(found) == 1
+    assert found[0].splitlines()[0] == "|  | 2023 | 2022 |"
+    assert "| Net sales | $ 1,204 | (097) |" in found[0]
+    assert "| Cost of goods that were sold in the period | 2,204 | (197) |" in found[0]
+
+
+def test_bands_of_colour_do_not_merge_columns(tmp_path: Path) -> None:
+    """Shaded rows are a grid of one column; the columns in them are told by their numbers."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    for row in range(6):
+        page.draw_rect((70, 100 + 16 * row, 470, 116 + 16 * row), fill=(0.8, 0.9, 1) if row % 2 else None, width=0)
+        page.insert_text((75, 112 + 16 * row), f"Label {row}", fontsize=10)
+        page.insert_text((300, 112 + 16 * row), f"{row}00", fontsize=10)
+        page.insert_text((400, 112 + 16 * row), f"{row}50", fontsize=10)
+
+    assert "| Label 4 | 400 | 450 |" in tables(saved(doc, tmp_path), tmp_path)[0]
+
+
+def test_words_of_a_ruled_cell_are_never_cut(tmp_path: Path) -> None:
+    """Words of one line go to the cells that rules part them into, however little space is between them."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    width = pymupdf.get_text_length("06/20/2015 ", fontsize=10)
+    for x in (72, 75 + width, 75 + 2 * width, 400):
+        page.draw_line((x, 100), (x, 180))
+    for row in range(5):
+        page.draw_line((72, 100 + 20 * row), (400, 100 + 20 * row))
+    for row in range(4):
+        page.insert_text((76, 114 + 20 * row), f"06/2{row}/2015 03/25/2016 Company{row} of two words", fontsize=10)
+
+    (found,) = tables(saved(doc, tmp_path), tmp_path)
+
+    assert "| 06/22/2015 | 03/25/2016 | Company2 of two words |" in found
+
+
+def test_columns_of_prose_and_frames_are_no_tables(tmp_path: Path) -> None:
+    """Two columns of prose, a frame around a paragraph and a plot with ticks keep their reading order."""
+    doc = pymupdf.open()
+    page = doc.new_page()
+    page.insert_textbox((72, 60, 290, 300), LOREM, fontsize=10)
+    page.insert_textbox((310, 60, 530, 300), LOREM, fontsize=10)
+    for x in (68, 300, 534):
+        page.draw_line((x, 50), (x, 310))
+    for y in (50, 310, 320, 420):
+        page.draw_line((68, y), (534, y))
+    page.insert_textbox((72, 325, 530, 415), LOREM, fontsize=10)
+    for tick in range(6):
+        page.draw_line((100, 500 + 30 * tick), (300, 480 + 34 * tick))
+        page.insert_text((85, 503 + 30 * tick), str(tick), fontsize=8)
+        page.insert_text((100 + 36 * tick, 690), str(tick), fontsize=8)
+
+    assert tables(saved(doc, tmp_path), tmp_path) == []
+
+
+@needs_dev
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("ca-warn-report", "| 07/01/2015 | 09/02/2015 | 07/01/2015 | Leidos | El Segundo | 72 | Layoff Permanent |"),
+        ("layout-parser-paper-with-table", "| TableBank [18] | F | F | Table region on modern scientific"),
+        ("nics-background-checks-2015-11-rotated", "| Alabama | 18,870 | 23,022 | 22,650 | 859 | 1,178 | 0 | 14 |"),
+        ("senate-expenditures", "| DHAW20190001 | 05/03/2019 | CITIBANK - TRAVEL CBA CARD | 03/04/2019 | 03/06/2019 |"),
+        ("right_to_left_03", "| شماره استاندارد ملی | 20300 |"),
+    ],
+)
+def test_rows_of_real_tables(name: str, row: str, tmp_path: Path) -> None:
+    """Ruled, booktabs, sideways, unruled and right-to-left tables keep each row in one line."""
+    assert any(row in table for table in tables(DEV / f"corpus/pdf/{name}.pdf", tmp_path))
+
+
+def test_page_pictures_are_exact(tmp_path: Path) -> None:
+    """A page image without pictures is lossless: one channel for a grey page, three for a coloured one."""
+    modes = []
+    for colour in ((0, 0, 0), (0, 0, 1)):
+        doc = pymupdf.open()
+        page = doc.new_page()
+        for row in range(420):
+            page.draw_line((72, 60 + row), (400 + row % 7, 60 + row % 9 * 40), color=colour)
+        (read,) = pages(events(saved(doc, tmp_path), tmp_path))
+        assert read.image is not None
+        with Image.open(read.image.path) as image:
+            modes.append((image.format, image.mode, image.getpixel((5, 5))))
+
+    assert modes == [("PNG", "L", 255), ("PNG", "RGB", (255, 255, 255))]
 
 
 def test_rotated_pages_have_displayed_boxes(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ MOST_BETWEEN = 2  # rows of one piece between two rows of cells: a subheading, a
 MOST_HEAD = 4
 SHORT = 12.0  # a cell's width, in line heights
 FAR = 2.5  # space between two rows of a table, in line heights
+DEEPEST = 6
+RAGGED = 1.5  # columns over the cells of the fullest row, above which pieces only happen to stand under each other
 SPLIT = 1.0  # space, in line heights, that may part two tables
 FEW = 0.08  # share of rows with a piece across the gap between two columns
 NEAR_PT = 3.0
@@ -70,16 +72,19 @@ def find_blocks(rows: Sequence[Row], ruled: Sequence[bool]) -> list[Block]:
     return blocks
 
 
-def _blocks(rows: Sequence[Row], tabular: Sequence[bool], first: int, end: int, fewest: int) -> list[Block]:
+def _blocks(
+    rows: Sequence[Row], tabular: Sequence[bool], first: int, end: int, fewest: int, depth: int = 0
+) -> list[Block]:
     """The table of these rows, or the tables above and below the widest space between them."""
     if sum(tabular[first:end]) < fewest:
         return []
     if (block := _block(rows, tabular, first, end, fewest)) is not None:
         return [block]
     wide, place = max((_space(rows[place - 1], rows[place]), place) for place in range(first + 1, end))
-    if wide < SPLIT:
+    if wide < SPLIT or depth > DEEPEST:
         return []
-    return _blocks(rows, tabular, first, place, fewest) + _blocks(rows, tabular, place, end, fewest)
+    halves = ((first, place), (place, end))
+    return [block for start, stop in halves for block in _blocks(rows, tabular, start, stop, fewest, depth + 1)]
 
 
 def leveled(rows: Sequence[Row]) -> list[Row]:
@@ -147,7 +152,7 @@ def _space(above: Sequence[Line], below: Row) -> float:
 def _block(rows: Sequence[Row], tabular: Sequence[bool], first: int, end: int, fewest: int) -> Block | None:
     full = [row for row, told in zip(rows[first:end], tabular[first:end], strict=True) if told]
     columns = _columns(full)
-    if len(columns) < 2 or not _are_aligned(full, columns, fewest):
+    if not 2 <= len(columns) <= RAGGED * max(map(len, full)) or not _are_aligned(full, columns, fewest):
         return None
     return Block(first, end, tuple(columns))
 

@@ -22,8 +22,9 @@ THICK = 3.0  # a rectangle this thin is a stroke
 SNAP = 2.5
 JOIN = 3.5
 SHORTEST = 7.0
-MOST_EDGES = 3_000  # level times upright ones is what finding the crossings costs
+MOST_EDGES = 1_500  # level times upright ones is what finding the crossings costs
 MOST_CELLS = 30_000
+MOST_GRIDS = 100
 FEWEST_RULES = 3
 
 
@@ -57,7 +58,8 @@ def find_grids(boxes: Iterable[Box], area: float) -> tuple[list[Grid], list[Box]
         elif rows > 1:
             bounded.append(grid.bbox)
     bounded += _between_rules(level[lonely])
-    return sorted(grids, key=lambda grid: grid.bbox[1]), sorted(bounded, key=lambda box: box[1])
+    grids = sorted(grids, key=lambda grid: len(grid.first))[-MOST_GRIDS:]
+    return sorted(grids, key=lambda grid: grid.bbox[1]), bounded[:MOST_GRIDS]
 
 
 def _edges(boxes: Iterable[Box], area: float) -> tuple[Edges, Edges]:

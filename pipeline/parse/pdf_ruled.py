@@ -16,6 +16,7 @@ from pipeline.types import Box
 Placed = tuple[Cell, Line]
 
 TORN = 0.1  # share of words or phrases that a stroke runs through, above which the strokes are no table's
+SPARSE = 0.5  # share of filled cells below which strokes between the words of a phrase are boxes around words
 NARROW = 0.5  # space between two words of one phrase, in type sizes
 NESTED = 0.3  # share of the text that is set in columns inside its cell, above which the grid only frames a table
 STACKED = 0.7  # share of the rows of text in one band that fill several cells, above which each is a row
@@ -30,13 +31,14 @@ def cells_of_grid(grid: Grid, lines: Sequence[Line], words: Words) -> list[list[
     """
     pieces = [cut(line, words, lambda left, right: _cell(grid, left) != _cell(grid, right)) for line in lines]
     placed = [(_cell(grid, piece.flow), piece) for row in pieces for piece in row]
-    if _tears_words(grid, lines, words) or _tears_phrases(pieces) or _is_nested(placed, words):
+    if _tears_words(grid, lines, words) or _is_nested(placed, words):
         return None
     bands: defaultdict[int, list[Placed]] = defaultdict(list)
     for cell, piece in placed:
         bands[cell[0]].append((cell, piece))
     columns = len(grid.xs) - 1
-    return [texts for _, band in sorted(bands.items()) for texts in _rows_of_band(band, columns)]
+    cells = [texts for _, band in sorted(bands.items()) for texts in _rows_of_band(band, columns)]
+    return None if _tears_phrases(pieces) and _is_sparse(cells) else cells
 
 
 def _cell(grid: Grid, box: Box) -> Cell:
@@ -61,6 +63,11 @@ def _tears_phrases(pieces: Sequence[Sequence[Line]]) -> bool:
     pairs = [pair for line in pieces for pair in pairwise(line)]
     narrow = sum(right.flow[0] - left.flow[2] < NARROW * left.size for left, right in pairs)
     return narrow > TORN * sum(map(len, pieces))
+
+
+def _is_sparse(cells: Sequence[Sequence[str]]) -> bool:
+    columns = [column for column in zip(*cells, strict=True) if any(column)]
+    return sum(bool(text) for column in columns for text in column) < SPARSE * len(cells) * len(columns)
 
 
 def _is_nested(placed: Sequence[Placed], words: Words) -> bool:
