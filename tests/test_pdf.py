@@ -182,6 +182,7 @@ def test_columns_of_prose_and_frames_are_no_tables(tmp_path: Path) -> None:
         ("layout-parser-paper-with-table", "| TableBank [18] | F | F | Table region on modern scientific"),
         ("nics-background-checks-2015-11-rotated", "| Alabama | 18,870 | 23,022 | 22,650 | 859 | 1,178 | 0 | 14 |"),
         ("senate-expenditures", "| DHAW20190001 | 05/03/2019 | CITIBANK - TRAVEL CBA CARD | 03/04/2019 | 03/06/2019 |"),
+        ("federal-register-2020-17221", "× $85 per hour = $3,400. | $0 .......................... | $3,400"),
         ("right_to_left_03", "| شماره استاندارد ملی | 20300 |"),
     ],
 )

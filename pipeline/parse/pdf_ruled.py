@@ -82,22 +82,37 @@ def _is_nested(placed: Sequence[Placed], words: Words) -> bool:
 
 def _rows_of_band(band: Sequence[Placed], columns: int) -> Iterator[list[str]]:
     cell_of = {id(piece): cell for cell, piece in band}
-    lines = rows([piece for _, piece in band])
-    for group in [[row] for row in lines] if _is_stacked(lines, cell_of) else [lines]:
+    for group in _stacked(rows([piece for _, piece in band]), cell_of):
         texts: list[list[str]] = [[] for _ in range(columns)]
         for piece in chain.from_iterable(group):
             texts[cell_of[id(piece)][1]].append(piece.text)
         yield [" ".join(text) for text in texts]
 
 
-def _is_stacked(lines: Sequence[Row], cell_of: dict[int, Cell]) -> bool:
-    """Whether each row of text has cells of its own: most rows fill several, and one column holds numbers or all do."""
-    if len(lines) > 2 and min(map(len, lines)) == len(set(cell_of.values())) > 2:
-        return True
-    if len(lines) < 2 or sum(len(row) > 1 for row in lines) < STACKED * len(lines):
-        return False
+def _stacked(lines: Sequence[Row], cell_of: dict[int, Cell]) -> list[list[Row]]:
+    """Rows of text in one band, grouped to the table's rows: one, or as many as fill its cells and hold numbers."""
+    cells = set(cell_of.values())
+    filled = [{cell_of[id(piece)] for piece in row} for row in lines]
+    if len(cells) > 2 and filled.count(cells) > 1 and filled[0] == cells:
+        starts = [own == cells for own in filled]  # a row that fills fewer cells goes on with the row above
+    elif sum(len(own) > 1 for own in filled) >= STACKED * len(lines):
+        starts = [True] * len(lines)
+    else:
+        return [list(lines)]
+    groups: list[list[Row]] = []
+    for row, is_start in zip(lines, starts, strict=True):
+        if is_start:
+            groups.append([row])
+        else:
+            groups[-1].append(row)
+    alike = len(lines) > 2 and all(starts) and len(cells) > 2 and filled.count(cells) == len(lines)
+    return groups if alike or _have_numbers(groups, cell_of) else [list(lines)]
+
+
+def _have_numbers(groups: Sequence[Sequence[Row]], cell_of: dict[int, Cell]) -> bool:
+    """Whether one column has a digit in the first line of most groups."""
     numbers: defaultdict[Cell, int] = defaultdict(int)
-    for row in lines:
-        for cell in {cell_of[id(piece)] for piece in row if any(char.isdigit() for char in piece.text)}:
+    for first, *_ in groups:
+        for cell in {cell_of[id(piece)] for piece in first if any(char.isdigit() for char in piece.text)}:
             numbers[cell] += 1
-    return max(numbers.values(), default=0) >= STACKED * len(lines)
+    return max(numbers.values(), default=0) >= STACKED * len(groups)
