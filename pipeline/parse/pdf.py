@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stringprep import in_table_b1, in_table_c12
+from unicodedata import normalize
 
 from pipeline.errors import DocmillError, LimitExceeded, PasswordNeeded, Unreadable, to_failure
 from pipeline.parse import ParseOptions
@@ -105,11 +107,17 @@ def _open(blob: Blob, options: ParseOptions) -> pymupdf.Document:
 
 
 def _unlock(doc: pymupdf.Document, blob: Blob, options: ParseOptions) -> None:
-    for password in ("", *options.passwords):
+    for password in dict.fromkeys(("", *options.passwords, *map(_prepared, options.passwords))):
         if doc.authenticate(password):
             return
     tried = f"none of the {len(options.passwords)} given opens it" if options.passwords else "none is set"
     raise PasswordNeeded(f"{blob.name}: needs a password and {tried}; add it to sources.passwords")
+
+
+def _prepared(password: str) -> str:
+    """As a PDF 2.0 writer prepares it (SASLprep, RFC 4013), which MuPDF leaves to its caller."""
+    kept = (" " if in_table_c12(letter) else letter for letter in password if not in_table_b1(letter))
+    return normalize("NFKC", "".join(kept))
 
 
 def _info(doc: pymupdf.Document) -> Info:
