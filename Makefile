@@ -22,10 +22,10 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q
-	@$(BIN)/python -m pytest -q -m flow
+	@$(BIN)/python -m pytest -q -m "flow and not slow"
 
 test-models: $(READY)
-	@$(BIN)/python -m pytest -q -m models
+	@$(BIN)/python -m pytest -q -m "models and not slow"
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -q -m "slow or browser"
