@@ -140,7 +140,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
 
 
 def _show(summary: Summary, out: Console) -> None:
-    changed = summary.indexed or summary.deleted or summary.quarantined
+    changed = summary.indexed or summary.deleted or summary.failures
     verdict = "done" if changed else "unchanged: nothing to do"
     out.print(f"{verdict} in {summary.seconds:.1f} s")
     table = Table.grid(padding=(0, 2))
