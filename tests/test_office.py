@@ -355,3 +355,14 @@ def test_hostile(name: str, tmp_path: Path) -> None:
         found = 1
 
     assert found
+
+
+def test_a_wide_sheet_keeps_its_last_column(tmp_path: Path) -> None:
+    """No column of a sheet is dropped, however many there are."""
+    book = openpyxl.Workbook()
+    book.active.append([f"c{number}" for number in range(1500)])
+    book.active.append(list(range(1500)))
+    book.save(tmp_path / "wide.xlsx")
+    text = "\n".join(part.text for part in parts(parse(tmp_path / "wide.xlsx", tmp_path)))
+
+    assert "c1499" in text

@@ -18,7 +18,7 @@ from pipeline.parse.slices import slices
 from pipeline.types import Blob, Event, Part, Picture, Route
 
 SHEET = Route("text", "sheet")
-MOST_COLUMNS = 1000
+MOST_COLUMNS = 16_384  # of Excel itself
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff")
 
 
