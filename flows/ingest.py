@@ -35,7 +35,7 @@ class IngestRequest(BaseModel):
 
     sources: list[str] = Field(default=[], description="files, folders, globs or @list.txt")
     manifest: str | None = Field(default=None, description="work on the documents of this manifest, not on sources")
-    cwd: str = Field(default_factory=os.getcwd, description="folder that relative paths start from")
+    cwd: str = Field(default_factory=os.getcwd, description="folder that relative sources start from")
     config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
     overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
     allow_mass_delete: bool = Field(default=False, description="delete even if most documents of a folder are gone")

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_TERMINATED = 128 + signal.SIGTERM
-
 
 @contextmanager
 def ending_on_sigterm() -> Iterator[None]:

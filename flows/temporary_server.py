@@ -17,7 +17,7 @@ def main() -> None:
     port, parent = int(sys.argv[1]), int(sys.argv[2])
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     uvicorn.run(
-        "prefect.server.api.server:create_app",
+        APP,
         factory=True,
         host="127.0.0.1",
         port=port,

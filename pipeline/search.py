@@ -17,7 +17,7 @@ from pipeline.errors import ModelMismatch, Permanent, UsageError
 from pipeline.mix import Ranking, Scored, keep_places, merge, mix
 from pipeline.score import maxsim
 from pipeline.store import PageVectors, Store
-from pipeline.types import Hit, Modality, ModelId, PictureInput
+from pipeline.types import Hit, Modality, ModelId, PictureInput, Vectors
 
 Vector = npt.NDArray[np.float32]  # one, (dim,)
 LEGS = ("text", "image", "page", "maxsim", "bm25")
@@ -25,7 +25,7 @@ KINDS: tuple[Modality, ...] = ("text", "image", "page")
 DEPTH = 100  # candidates of a leg; more only if more hits are asked for
 EXACT_PAGES = 2000  # up to so many pages MaxSim scores all of them
 EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
-PAGE_CANDIDATES = 200  # beyond: the best pages by dense vector and as many by BM25
+PAGE_CANDIDATES = 200  # beyond: the best pages of the multi-vector index, of the dense vector and of BM25
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +163,15 @@ class Searcher:
         if not self._counts["page"]:
             return [], "no pages"
         self._check("pages", self._pages.id, self._store.models.pages)
-        pages, chosen = self._page_vectors(query, vector, scope)
         tokens = self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
+        pages, chosen = self._page_vectors(query, tokens.vectors[tokens.weights > 0], vector, scope)
         scores = maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
         order = sorted(range(len(scores)), key=lambda i: (-scores[i], pages.ids[i]))[: scope.depth]
         return [(pages.ids[i], float(scores[i])) for i in order], chosen
 
-    def _page_vectors(self, query: str, vector: Vector | None, scope: Scope) -> tuple[PageVectors, str]:
+    def _page_vectors(
+        self, query: str, tokens: Vectors, vector: Vector | None, scope: Scope
+    ) -> tuple[PageVectors, str]:
         """The pages MaxSim scores, and in words how they were chosen."""
         if self._counts["page"] <= self._exact_pages:
             if self._held is None or self._held[0] != scope.where:
@@ -178,8 +180,9 @@ class Searcher:
         found = self._store.match(query, k=PAGE_CANDIDATES, modality="page", where=scope.where)
         if vector is not None:
             found = found + self._store.nearest(vector, modality="page", k=PAGE_CANDIDATES, where=scope.where)
+        found = found + self._store.nearest_pages(tokens, k=PAGE_CANDIDATES, where=scope.where)
         ids = sorted({id for id, _ in found})
-        return self._store.multivectors(ids=ids), f"exact over {len(ids)} candidates by dense vector and BM25"
+        return self._store.multivectors(ids=ids), f"exact over {len(ids)} candidates by many vectors, one, and BM25"
 
     # what is asked of the table once --------------------------------------------------------------------------
 
@@ -201,7 +204,8 @@ class Searcher:
             for rank, id in enumerate(merge(ids), 1):
                 found.setdefault(id, {})[leg] = {"rank": rank, "score": round(scores[id], 6)}
         rows = self._store.fetch([id for id, _ in ranking[:k]])
-        return tuple(_hit(rows[id], rank, score, found.get(id, {})) for rank, (id, score) in enumerate(ranking[:k], 1))
+        there = [(id, score) for id, score in ranking[:k] if id in rows]  # a running ingest may have taken one away
+        return tuple(_hit(rows[id], rank, score, found.get(id, {})) for rank, (id, score) in enumerate(there, 1))
 
     def _notes(self, query: str, embedded: bool) -> tuple[str, ...]:
         budget = self._unified.max_tokens

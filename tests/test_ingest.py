@@ -163,6 +163,41 @@ def test_attachments_are_documents_of_their_own(corpus: Corpus) -> None:
     assert list(corpus.texts()) == ["m.eml"]
 
 
+def a_mail(*parts: tuple[str, str]) -> str:
+    """A mail of (media type, body) parts; all but the first are attached."""
+    head = 'From: a@example.org\nSubject: Tide\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b{0}"\n\n'
+    mark = len(str(parts))
+    attached = 'Content-Disposition: attachment; filename="{0}.{1}"\n'
+    body = "".join(
+        f"--b{mark}\nContent-Type: {kind}\n{attached.format(n, kind.rpartition('/')[2]) if n else ''}\n{text}\n"
+        for n, (kind, text) in enumerate(parts)
+    )
+    return head.format(mark) + body + f"--b{mark}--\n"
+
+
+def test_an_attachment_that_lies_too_deep_is_in_the_ledger(corpus: Corpus) -> None:
+    """What a limit leaves out is named with the limit, not dropped."""
+    inner = a_mail(("text/plain", "inner words"), ("text/csv", "day,height\nmon,3"))
+    corpus.write("m.eml", a_mail(("text/plain", "outer words"), ("message/rfc822", inner)))
+    corpus.ingest(limits={"attachment_depth": 1})
+    left = list(corpus.store().documents(state="skipped"))
+
+    assert [record.source_uri.count("!/") for record in left] == [2]
+    assert "limits.attachment_depth" in left[0].message
+
+
+def test_an_attachment_is_tried_again_when_it_may_succeed(corpus: Corpus) -> None:
+    """Another limit brings a quarantined attachment back although the mail around it has not changed."""
+    corpus.write("m.eml", a_mail(("text/plain", "see the table"), ("application/pdf", "%PDF-1.7 broken")))
+    corpus.write("n.eml", a_mail(("text/plain", "see the other table"), ("text/csv", "day,height\nmon,3")))
+    first = corpus.ingest()
+    same = corpus.ingest()
+    other = corpus.ingest(limits={"pages": 777})
+
+    assert (first.indexed, same.unchanged) == (2, 2)
+    assert (other.indexed, other.unchanged) == (1, 1)
+
+
 def test_a_picture_becomes_a_row_with_its_words(corpus: Corpus) -> None:
     """A picture's row carries the words that belong to it, and its bytes are kept."""
     Image.effect_noise((300, 200), 90).convert("RGB").save(corpus.folder / "red-boat.png")

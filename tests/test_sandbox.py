@@ -220,8 +220,9 @@ def test_a_killed_idle_worker_is_replaced(tmp_path: Path) -> None:
         (event,) = spool.read(first.spool)
         assert isinstance(event, Page)
         time.sleep(0.5)
-        os.kill(int(event.parts[0].text), signal.SIGKILL)
-        time.sleep(0.5)
+        idle = int(event.parts[0].text)
+        os.kill(idle, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(idle) or psutil.Process(idle).status() == psutil.STATUS_ZOMBIE)
         rest = list(stream) + list(pool.parse([job(tmp_path, "good")]))
 
     assert [parsed.failure for parsed in rest] == [None] * 4

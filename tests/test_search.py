@@ -154,15 +154,31 @@ def test_late_interaction_orders_pages(tmp_path: Path) -> None:
 
 
 def test_many_pages_are_scored_by_candidates(tmp_path: Path) -> None:
-    """Beyond the exact limit MaxSim scores the best pages by dense vector and by words, and says so."""
+    """Beyond the exact limit MaxSim scores the best pages of every leg, and says so."""
     store = make(
         tmp_path, {"a": page("whale", ["whale"]), "b": page("rope", ["rope"], "whale"), "c": page("lamp", ["lamp"])}
     )
     chosen = Searcher(store, Known(), KnownPages(), SearchWeights(), exact_pages=2)
     answer = chosen.answer_many(["whale"], Scope(modality="page"))[0]
 
-    assert answer.pages == "exact over 3 candidates by dense vector and BM25"
+    assert answer.pages == "exact over 3 candidates by many vectors, one, and BM25"
     assert names(answer.hits) == ["b", "a", "c"]
+
+
+def test_a_row_that_goes_away_during_a_search_is_left_out(tmp_path: Path) -> None:
+    """An ingest beside a search may delete what a leg has just found; the other hits close ranks."""
+    store = make(tmp_path, {"a": text("mill wheel"), "b": text("mill")})
+    lost = searcher(store).search("mill wheel")[0].id
+
+    class Shrinking(Store):
+        def fetch(self, ids: Sequence[str]) -> dict[str, dict[str, object]]:
+            return super().fetch([id for id in ids if id != lost])
+
+    store.__class__ = Shrinking
+    hits = searcher(store).search("mill wheel")
+
+    assert [hit.rank for hit in hits] == [1]
+    assert hits[0].id != lost
 
 
 def test_a_picture_that_fits_is_not_drowned(tmp_path: Path) -> None:

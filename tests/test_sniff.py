@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import zipfile
 from pathlib import Path
 
@@ -113,3 +114,41 @@ def test_real_files_are_recognised() -> None:
     wrong = {name: kind for name, kind in wrong.items() if kind != kinds[Path(name).suffix]}
 
     assert not wrong
+
+
+def test_damaged_archives_never_raise(tmp_path: Path) -> None:
+    """Whatever is wrong with a file, sniffing it is an answer: this runs outside of the workers."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", f'<Types><Override ContentType="{WORD}.main+xml"/></Types>' * 9)
+        archive.writestr("mimetype", "application/epub+zip")
+    whole = {"a.docx": buffer.getvalue(), "b.msg": ole("__properties_version1.0")}
+    chance = random.Random(5)
+    damaged = tmp_path / "damaged"
+    for _ in range(400):
+        name, content = chance.choice(sorted(whole.items()))
+        broken = bytearray(content)
+        for _ in range(chance.choice((1, 4))):
+            broken[chance.randrange(min(len(broken), 700))] = chance.randrange(256)
+        damaged.write_bytes(broken)
+
+        assert "/" in sniff(damaged, name)
+
+
+def test_sectors_without_a_size_end_the_search(tmp_path: Path) -> None:
+    """A compound file that claims sectors of one byte is an unknown one."""
+    content = bytearray(ole("__properties_version1.0"))
+    content[30:32] = b"\0\0"
+    (tmp_path / "a.doc").write_bytes(content)
+
+    assert sniff(tmp_path / "a.doc", "a.doc") == "application/x-ole-storage"
+
+
+def test_an_endless_directory_is_not_read(tmp_path: Path) -> None:
+    """An archive whose directory is said to be huge is left to its parser, which has limits."""
+    content = bytearray(packed(mimetype="application/epub+zip"))
+    end = content.rfind(b"PK\x05\x06")
+    content[end + 12 : end + 16] = (1 << 30).to_bytes(4, "little")
+    (tmp_path / "a.docx").write_bytes(content)
+
+    assert sniff(tmp_path / "a.docx", "a.docx") == WORD

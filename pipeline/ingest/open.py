@@ -43,7 +43,7 @@ def open_ingest(
         _check_there(settings.store, specs)
     store = open_store(settings.store, create=Models(unified.id, pages.id))
     with store.writer():
-        work_dir = work_folder(settings.store) / run_id
+        work_dir = work_folder(settings.store)
         run = Ingest(settings, store, unified, pages, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)
         try:
             yield run

@@ -54,16 +54,20 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
     if known.by_hand == "ignore":
         return _unless_changed(found, known, digest, Decision("skipped", IGNORED))
     if known.state == "quarantined":
-        never_read = not known.content_sha256  # whether it can be read now, its revision does not tell
-        if known.transient or never_read or (known.error == "PasswordNeeded" and recipes.has_passwords):
+        if may_succeed(known, recipes):
             return Decision("work", "retry")
-        if known.recipe != recipes.attempt:
-            return Decision("work", "recipe")
     elif known.recipe != recipes.rows:
         return Decision("work", "recipe")
     reason = known.message if known.state == "skipped" else "same"
     action: Action = "unchanged" if known.state == "indexed" else known.state
     return _unless_changed(found, known, digest, Decision(action, reason))
+
+
+def may_succeed(known: DocumentRecord, recipes: Recipes) -> bool:
+    """Whether the same bytes may fare better than the last time: a transient failure, or other limits or passwords."""
+    never_read = not known.content_sha256  # whether it can be read now, its revision does not tell
+    unlocked = known.error == "PasswordNeeded" and recipes.has_passwords
+    return known.transient or never_read or unlocked or known.recipe != recipes.attempt
 
 
 def _unless_changed(found: Found, known: DocumentRecord, digest: Callable[[], str], otherwise: Decision) -> Decision:

@@ -68,8 +68,9 @@ class Preparer:
         return ParseJob(item.blob, work_dir, options)
 
     def _attachments(self, item: Prepared) -> Iterator[Prepared]:
-        if item.spool is None or item.failure is not None or item.blob.depth >= self.settings.limits.attachment_depth:
+        if item.spool is None or item.failure is not None:
             return
+        depth, limit = item.blob.depth + 1, self.settings.limits.attachment_depth
         names: Counter[str] = Counter()
         for event in read(item.spool):
             if isinstance(event, Attachment):
@@ -78,8 +79,9 @@ class Preparer:
                 uri = f"{item.blob.uri}!/{name}"
                 found = Found(uri, "", event.path.stat().st_size, item.blob.modified_at, event.path)
                 child = fetch(found)
-                blob = replace(child.blob, parent=item.blob.uri, depth=item.blob.depth + 1, name=event.name)
-                yield replace(child, blob=blob)
+                child = replace(child, blob=replace(child.blob, parent=item.blob.uri, depth=depth, name=event.name))
+                too_deep = f"an attachment more than {limit} deep (limits.attachment_depth)"
+                yield replace(child, skip=too_deep) if depth > limit else child
 
 
 def _outcome(parsed: Parsed, revisions: dict[str, str]) -> Prepared:

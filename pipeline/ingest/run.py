@@ -78,6 +78,7 @@ class Ingest:
         self.recipes = recipes_of(settings, unified, pages)
         self.tally = Tally()
         self._started = time.monotonic()
+        self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
         self._preparer = Preparer(settings, work_dir)
 
     # the steps ------------------------------------------------------------------------------------------------
@@ -136,6 +137,7 @@ class Ingest:
         replaced = [r for r in records if r.state != "quarantined"]
         if any(map(has_rows, [*replaced, *known.values(), *vanished])):
             self.store.replace(RowFile.open(embedded.rows), [r.doc_id for r in [*replaced, *vanished]])
+        self._pages_changed |= any(r.page_rows for r in [*replaced, *known.values(), *vanished])
         final = [merged(record, known.get(record.source_uri)) for record in records]
         self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
         for record in final:
@@ -146,26 +148,26 @@ class Ingest:
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
         deleted = delete(self.store, plan.gone, self.run_id, self.now())
-        if plan.batches or deleted or self._frequencies_are_old():
+        if self._pages_changed or deleted or self._frequencies_are_old():
             self._refresh_frequencies()
         self.store.refresh_indexes()  # writes nothing where they cover all rows, as they do unless a run was cut short
         outcomes = self.tally.outcomes
         summary = Summary(
-            self.run_id,
-            plan.discovered,
-            outcomes["indexed"],
-            outcomes["unchanged"],
-            outcomes["skipped"],
-            outcomes["quarantined"],
-            deleted,
-            self.tally.attachments,
-            {str(modality): count for modality, count in self.store.count().items()},
-            round(time.monotonic() - self._started, 2),
-            self.store.version(),
-            tuple(sorted(self.tally.slowest, reverse=True)),
-            tuple(self.tally.failures),
-            self.tally.embedded,
-            self.tally.reused,
+            run_id=self.run_id,
+            discovered=plan.discovered,
+            indexed=outcomes["indexed"],
+            unchanged=outcomes["unchanged"],
+            skipped=outcomes["skipped"],
+            quarantined=outcomes["quarantined"],
+            deleted=deleted,
+            attachments=self.tally.attachments,
+            rows={str(modality): count for modality, count in self.store.count().items()},
+            seconds=round(time.monotonic() - self._started, 2),
+            table_version=self.store.version(),
+            slowest=tuple(sorted(self.tally.slowest, reverse=True)),
+            failures=tuple(self.tally.failures),
+            embedded=self.tally.embedded,
+            reused=self.tally.reused,
         )
         check(summary, ledger_rows(self.store))
         return summary

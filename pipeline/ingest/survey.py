@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Settings
+from pipeline.ingest.by_hand import IGNORED
 from pipeline.ingest.fetch import digest_of
 from pipeline.ingest.gone import Missing, find_missing, groups
-from pipeline.ingest.plan import Decision, Recipes, decide
+from pipeline.ingest.plan import Decision, Recipes, decide, may_succeed
 from pipeline.ingest.records import has_rows
 from pipeline.sources.local import UNREADABLE_FOLDER, discover, roots
 from pipeline.store import Store
@@ -49,6 +50,7 @@ class Survey:
     def __init__(self, listing: Listing, store: Store | None, recipes: Recipes) -> None:
         self._listing, self._store, self._recipes = listing, store, recipes
         self._seen: set[str] = set()
+        self._with_hopes = frozenset(self._parents_with_hopes())
         self._closed: list[str] = []
 
     def groups(self) -> Iterator[list[Surveyed]]:
@@ -66,7 +68,17 @@ class Survey:
             yield from find_missing(self._store, self._listing.roots, self._is_gone, self._closed)
 
     def _surveyed(self, found: Found, before: DocumentRecord | None) -> Surveyed:
-        return Surveyed(found, before, decide(found, before, self._recipes, digest_of(found)))
+        decision = decide(found, before, self._recipes, digest_of(found))
+        left = decision.action in ("unchanged", "skipped") and found.skip is None and decision.why != IGNORED
+        if left and found.uri in self._with_hopes:
+            decision = Decision("work", "retry")
+        return Surveyed(found, before, decision)
+
+    def _parents_with_hopes(self) -> Iterator[str]:
+        """Sources with a quarantined attachment that may succeed now: it is read again with the file that it is in."""
+        for record in self._store.documents(state="quarantined") if self._store else ():
+            if record.parent is not None and may_succeed(record, self._recipes):
+                yield record.source_uri.partition("!/")[0]
 
     def _is_gone(self, uri: str) -> bool:
         return uri not in self._seen if self._listing.gone is None else uri in self._listing.gone

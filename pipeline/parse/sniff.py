@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from pipeline.parse.charset import decode
 
+DIRECTORY_BYTES = 4 << 20  # of a zip archive, some 50,000 names; a larger one is not read outside of a worker
+END_BYTES = 22 + (1 << 16)  # the last record of a zip archive with the longest comment
+DAMAGED_ZIP = (  # what the standard library raises for one
+    zipfile.BadZipFile, zlib.error, struct.error, lzma.LZMAError,
+    ValueError, LookupError, RuntimeError, NotImplementedError, EOFError, OverflowError,
+)  # fmt: skip
 HEAD_BYTES = 64 * 1024
 PDF_HEADER = re.compile(rb"%PDF-\d")
 PDF_HEADER_WITHIN = 1024  # ISO 32000 readers accept that much in front
@@ -138,10 +147,21 @@ def _magic(head: bytes) -> str | None:
 
 def _zip(path: Path, suffix: str) -> str:
     try:
+        if _directory_bytes(path) > DIRECTORY_BYTES:
+            return OOXML_SUFFIXES.get(suffix, "application/zip")  # its parser has limits, this process has none
         with zipfile.ZipFile(path) as archive:
             return _zip_kind(archive)
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError):
+    except (*DAMAGED_ZIP, OSError):
         return OOXML_SUFFIXES.get(suffix, "application/zip")  # damaged: its parser will say so
+
+
+def _directory_bytes(path: Path) -> int:
+    """Size of the archive's directory as its last record tells it; 4 GB for one that only zip64 can tell."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - END_BYTES))
+        end = file.read()
+    start = end.rfind(b"PK\x05\x06")
+    return int.from_bytes(end[start + 12 : start + 16], "little") if start >= 0 else 0
 
 
 def _zip_kind(archive: zipfile.ZipFile) -> str:
@@ -186,7 +206,9 @@ def _ole_names(path: Path) -> Iterable[str]:
         header = file.read(512)
         if len(header) < 512:
             return
-        size = 1 << min(int.from_bytes(header[30:32], "little"), 16)
+        size = {9: 512, 12: 4096}.get(int.from_bytes(header[30:32], "little"))
+        if size is None:
+            return
         sector = int.from_bytes(header[48:52], "little")
         fat = [int.from_bytes(header[76 + 4 * i : 80 + 4 * i], "little") for i in range(109)]
         for _ in range(64):

@@ -269,4 +269,4 @@ def _mismatch(uri: str, pinned: Models, wanted: Models) -> str:
     differing = "; ".join(
         f"{kind}: the store has {old}, the settings say {new}" for kind, old, new in pairs if old != new
     )
-    return f"{uri}: made with another model ({differing}). Give another --store, or run `docmill backfill reembed`"
+    return f"{uri}: made with another model ({differing}). Set them back, or give another --store"

@@ -20,7 +20,7 @@ SMALL_FRAGMENTS = 8  # so many small files are worth a compaction even if every 
 
 SCALAR: Mapping[str, Mapping[str, Any]] = {
     CORPUS: {"id": BTree(), "doc_id": BTree(), "source_uri": BTree(), "modality": Bitmap(), "text": TEXT_INDEX},
-    DOCUMENTS: {"source_uri": BTree(), "state": Bitmap()},
+    DOCUMENTS: {"source_uri": BTree(), "content_sha256": BTree(), "state": Bitmap()},
     ASSETS: {"asset_id": BTree(), "doc_id": BTree()},
 }
 
