@@ -366,3 +366,17 @@ def test_a_wide_sheet_keeps_its_last_column(tmp_path: Path) -> None:
     text = "\n".join(part.text for part in parts(parse(tmp_path / "wide.xlsx", tmp_path)))
 
     assert "c1499" in text
+
+
+def test_damaged_compression(tmp_path: Path) -> None:
+    """A member that does not unpack makes the file unreadable; it is no bug of a parser."""
+    path = a_docx(tmp_path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("word/document.xml")
+    start = member.header_offset + 30 + len(member.filename)
+    content[start : start + member.compress_size] = b"\xff" * member.compress_size
+    path.write_bytes(content)
+
+    with pytest.raises(Unreadable, match="damaged"):
+        parse(path, tmp_path)

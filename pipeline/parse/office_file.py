@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 KEYS = ("subject", "keywords", "category", "comments", "description", "language", "created", "modified")
 FOREIGN = (  # what the office libraries and lxml answer to damaged files
     AttributeError, ArithmeticError, AssertionError, EOFError, IndexError, KeyError, NotImplementedError, OSError,
-    RecursionError, TypeError, ValueError, etree.LxmlError, zipfile.BadZipFile,
+    RecursionError, TypeError, ValueError, etree.LxmlError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
