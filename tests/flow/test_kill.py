@@ -43,7 +43,7 @@ def ingest(folder: Path, store: Path) -> tuple[str, ...]:
 def kill_somewhere(folder: Path, store: Path, moment_s: float, environment: dict[str, str]) -> bool:
     """Start a run, and kill it with all that it started so long after its work began; False if it was faster."""
     process = start(ingest(folder, store), **environment)
-    running = wait_for(lambda: any(store.glob(".work/*/*")) or any(store.glob(".docmill.writer.json")), process)
+    running = wait_for(lambda: any(store.glob(".work/*")) or any(store.glob(".docmill.writer.json")), process)
     time.sleep(moment_s)
     finished = process.poll() is not None
     os.killpg(process.pid, signal.SIGKILL)
