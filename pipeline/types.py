@@ -235,12 +235,27 @@ class PageInput:
 
 
 @dataclass(frozen=True, slots=True)
+class PageGrid:
+    """Equal cells laid over the whole page, and which vector stands for each: where on the page a vector looks.
+
+    `owner` is (rows, columns) int32: an index into the page's vectors, -1 for a cell that none of them stands for.
+    After token pooling several cells have the same owner.
+    """
+
+    owner: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
 class PageEmbedding:
-    """Late-interaction vectors of one page and the text that was read on it (reading order, lines joined)."""
+    """Late-interaction vectors of one page and the text that was read on it (reading order, lines joined by newlines).
+
+    A model that reads words gives the `lines` (each one line of `text`), one that looks at the picture a `grid`.
+    """
 
     vectors: TokenVectors  # (vectors, dim); (0, dim) for a page with nothing on it
     text: str
     lines: tuple[TextLine, ...] = ()
+    grid: PageGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +299,7 @@ class Row:
     route: str = ""
     route_reason: str = ""
     route_signals: str = ""  # JSON
+    layout: str = ""  # of a page: boxes of its text lines or the grid of its vectors, as `pipeline.layout` writes it
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pipeline.ingest.context import Placed, in_context
 from pipeline.ingest.draft import Draft, shared_time
 from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
 from pipeline.ingest.text_layer import for_passages, trusted_lines
+from pipeline.layout import dump_layout
 from pipeline.store import RowVectors
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (
@@ -141,7 +142,10 @@ class RowMaker:
         dense = iter(self._unified.embed_texts(starts))
         vectors = [next(dense) if e.text.strip() else None for e in found]
         many = [e.vectors if len(e.vectors) else None for e in found]
-        return [RowVectors(e.text, one, several) for e, one, several in zip(found, vectors, many, strict=True)]
+        return [
+            RowVectors(e.text, one, several, dump_layout(e.lines, e.grid))
+            for e, one, several in zip(found, vectors, many, strict=True)
+        ]
 
     def _split(
         self, group: list[tuple[Draft, Row, Item]], key: Callable[[tuple[Draft, Row, Item]], bytes]
@@ -230,7 +234,7 @@ def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
 
 
 def _page_row(row: Row, page: RowVectors) -> Row:
-    return replace(row, text=page.text, multivector=page.multivector, vector=page.vector)
+    return replace(row, text=page.text, multivector=page.multivector, vector=page.vector, layout=page.layout)
 
 
 def _is_finite(row: Row) -> bool:

@@ -10,7 +10,7 @@ from lance.fragment import write_fragments
 
 from pipeline.store.edge import retrying
 from pipeline.store.rowfile import RowFile
-from pipeline.store.schema import CORPUS
+from pipeline.store.schema import CORPUS, corpus_schema
 from pipeline.store.tables import Tables
 from pipeline.store.where import is_one_of
 
@@ -25,10 +25,17 @@ def replace_rows(tables: Tables, rows: RowFile | None, doc_ids: Sequence[str]) -
     writers apart.
     """
     here = is_one_of("doc_id", sorted(set(doc_ids)))
+    _add_missing_columns(tables.fresh(CORPUS), corpus_schema(tables.models()))
     if rows is not None and rows.path.stat().st_size > LARGE_BYTES:
         retrying(lambda: _stream(tables.fresh(CORPUS), rows, here))
     else:
         retrying(lambda: _merge(tables.fresh(CORPUS), rows, here))
+
+
+def _add_missing_columns(table: Any, schema: Any) -> None:
+    """An older store; its rows have nothing there."""
+    if missing := [field for field in schema if field.name not in table.schema.names]:
+        table.add_columns(missing)
 
 
 def _merge(table: Any, rows: RowFile | None, here: str) -> None:

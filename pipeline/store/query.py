@@ -39,11 +39,12 @@ class PageVectors:
 
 @dataclass(frozen=True, slots=True)
 class RowVectors:
-    """What the models made of one row: its vectors, and of a page the text that was read on it."""
+    """What the models made of one row: its vectors, and of a page the text that was read on it and where."""
 
     text: str
     vector: npt.NDArray[np.float32] | None  # (dim,)
     multivector: npt.NDArray[np.float16] | None  # (vectors, dim)
+    layout: str = ""
 
 
 def user_filter(tables: Tables, where: str | None) -> str | None:
@@ -145,16 +146,20 @@ def inputs(tables: Tables, doc_ids: Sequence[str], recipe: str) -> Iterator[dict
 
 def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVectors]:
     found: dict[str, RowVectors] = {}
+    there = tables.open(CORPUS).schema.names
+    columns = [name for name in ("id", "text", *VECTORS, "layout") if name in there]
     for group in groups(ids, GROUP):
-        for batch in tables.batches(CORPUS, is_one_of("id", group), ["id", "text", *VECTORS], VECTOR_BATCH):
+        for batch in tables.batches(CORPUS, is_one_of("id", group), columns, VECTOR_BATCH):
             single, many = batch["vector"], batch["multivector"]
             dense = iter(single.flatten().to_numpy().reshape(-1, single.type.list_size))  # those that are not null
             late = _matrices(many.filter(pc.is_valid(many)), dim)
             has_one, has_many = single.is_valid().to_pylist(), many.is_valid().to_pylist()
-            for name, text, one, several in zip(
-                batch["id"].to_pylist(), batch["text"].to_pylist(), has_one, has_many, strict=True
+            layouts = batch["layout"].to_pylist() if "layout" in columns else [None] * len(batch)
+            for name, text, one, several, layout in zip(
+                batch["id"].to_pylist(), batch["text"].to_pylist(), has_one, has_many, layouts, strict=True
             ):
-                found[name] = RowVectors(text, next(dense) if one else None, next(late) if several else None)
+                vector, matrix = next(dense) if one else None, next(late) if several else None
+                found[name] = RowVectors(text, vector, matrix, layout or "")
     return found
 
 
@@ -191,4 +196,4 @@ def _ranked(found: Any, column: str, score: Any) -> list[tuple[str, float]]:
 
 
 def _plain_columns(tables: Tables) -> list[str]:
-    return [name for name in tables.open(CORPUS).schema.names if name not in VECTORS]
+    return [name for name in tables.open(CORPUS).schema.names if name not in (*VECTORS, "layout")]

@@ -133,6 +133,7 @@ class RowFile:
             "route": row.route,
             "route_reason": row.route_reason,
             "route_signals": row.route_signals,
+            "layout": row.layout or None,
             "picture": None if row.picture is None else str(row.picture),
         }
 

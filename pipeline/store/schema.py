@@ -78,6 +78,7 @@ def corpus_schema(models: Models) -> pa.Schema:
             pa.field("ingested_at", INSTANT),
             pa.field("source_modified_at", INSTANT),
             pa.field("metadata", text),  # JSON object of strings, as `to_json` writes it
+            pa.field("layout", text),  # of a page row: JSON, as `pipeline.layout` writes it; an older store lacks it
         ],
         metadata={MODELS_KEY: dump_models(models)},
     )
