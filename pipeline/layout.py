@@ -1,7 +1,7 @@
 """Where on a page its text lines or its vectors are, as one JSON text beside the row. Pure.
 
-    {"lines": [[x0, y0, x1, y1, confidence], ...]}     one for each line of the row's text, boxes in page points
-    {"grid": [rows, columns], "owner": [...]}           the vector that stands for each cell, row by row, -1 for none
+{"lines": [[x0, y0, x1, y1, confidence], ...]}     one for each line of the row's text, boxes in page points
+{"grid": [rows, columns], "owner": [...]}           the vector that stands for each cell, row by row, -1 for none
 """
 
 from __future__ import annotations
