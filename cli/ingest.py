@@ -121,7 +121,7 @@ def _last_word() -> Iterator[None]:
 def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
     """A bar on standard error that follows the run's steps."""
     if quiet:
-        yield lambda _: None
+        yield _warn_of_waiting
         return
     columns = (
         SpinnerColumn(),
@@ -134,9 +134,15 @@ def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
         task = bar.add_task("starting", total=None)
 
         def tell(step: Step) -> None:
+            _warn_of_waiting(step)
             bar.update(task, description=step.stage, completed=step.done, total=step.total or None)
 
         yield tell
+
+
+def _warn_of_waiting(step: Step) -> None:
+    if step.stage == "waiting":
+        warn(f"waiting for another run on this store ({step.note})")
 
 
 def _show(summary: Summary, out: Console) -> None:

@@ -90,7 +90,14 @@ def ingest(request: IngestRequest) -> Summary:
     settings = load_settings(config, os.environ, request.overrides, cwd).settings
     run_id = str(runtime.flow_run.id)
     manifest = read_manifest(cwd / request.manifest) if request.manifest else None
-    with open_ingest(settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest) as run:
+    tell = _listener.get()
+
+    def waiting(holder: str) -> None:
+        tell(Progress("waiting", 0, 0, holder))
+
+    with open_ingest(
+        settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest, waiting=waiting
+    ) as run:
         planned = plan(run, request.sources, manifest, request.allow_mass_delete)
         _work(run, planned)
         summary = finish(run, planned)

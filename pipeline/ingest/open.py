@@ -29,9 +29,11 @@ def open_ingest(
     cwd: Path,
     now: Callable[[], dt.datetime],
     manifest: Manifest | None = None,
+    waiting: Callable[[str], None] | None = None,
 ) -> Iterator[Ingest]:
     """One run under the store's writer lock. The models are named, not loaded; the store is made if it is not there,
     but not for sources that do not exist or are empty, nor for a manifest that was made for another store or recipe.
+    While another run writes to the store this one waits, and `waiting` is told for whom.
 
     Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
     """
@@ -42,7 +44,7 @@ def open_ingest(
     if manifest is None and next(found, None) is None:
         _check_there(settings.store, specs)
     store = open_store(settings.store, create=Models(unified.id, pages.id))
-    with store.writer():
+    with store.writer(settings.lock_wait_s, waiting):
         work_dir = work_folder(settings.store)
         run = Ingest(settings, store, unified, pages, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from pipeline.errors import ModelMismatch, NotAStore, StoreError, UsageError
+from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
 from pipeline.store import indexes, query
 from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
@@ -35,15 +36,26 @@ def open_store(uri: str, *, create: Models | None = None) -> Store:
     with translated(uri, "open the store"):
         _check_place(uri, create is not None)
         tables = Tables(uri)
-        if create is not None and not _is_whole(tables):
-            with writer_lock(uri, LOCK_WAIT_S):
-                tables.create(create)
+        if create is not None:
+            _make(uri, tables, create)
         if not tables.exists(CORPUS):
             raise UsageError(_missing(uri))
         models = tables.models()
     if create is not None and create != models:
         raise ModelMismatch(_mismatch(uri, models, create))
     return Store(uri, tables, models)
+
+
+def _make(uri: str, tables: Tables, models: Models) -> None:
+    """Make what is missing; another run may be at it, and may go on to write to the store for long."""
+    until = time.monotonic() + LOCK_WAIT_S
+    while not _is_whole(tables):
+        try:
+            with writer_lock(uri, 1.0):
+                tables.create(models)
+        except StoreBusy:
+            if time.monotonic() > until:
+                raise
 
 
 def find_store(uri: str, models: Models) -> Store | None:
@@ -74,9 +86,12 @@ class Store:
 
     # writing --------------------------------------------------------------------------------------------------
 
-    def writer(self, timeout_s: float = LOCK_WAIT_S) -> AbstractContextManager[None]:
-        """The exclusive lock of all writes. Raises `StoreBusy` if another process holds it for `timeout_s` seconds."""
-        return writer_lock(self.uri, timeout_s)
+    def writer(
+        self, timeout_s: float = LOCK_WAIT_S, waiting: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """The exclusive lock of all writes. Raises `StoreBusy` if another process holds it for `timeout_s` seconds;
+        `waiting` is told who holds it, if that takes longer than a moment."""
+        return writer_lock(self.uri, timeout_s, waiting)
 
     def replace(self, rows: RowFile | None, doc_ids: Sequence[str]) -> int:
         """The rows of these documents become exactly those of the file, in one commit; without rows they are deleted.

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,20 +20,27 @@ from pipeline.store.edge import translated
 LOCK = ".docmill.lock"
 HOLDER = ".docmill.writer.json"  # who holds the lock, for the message to others; it means nothing without the lock
 OURS = (LOCK, HOLDER)
+PATIENCE_S = 1.0  # a wait that is over sooner is not worth a word
 
 
 @contextmanager
-def writer_lock(uri: str, timeout_s: float) -> Iterator[None]:
-    """Hold the lock. Raises `StoreBusy`, naming the holder, if it is not free within `timeout_s` seconds.
+def writer_lock(uri: str, timeout_s: float, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock. Raises `StoreBusy`, naming the holder, if it is not free within `timeout_s` seconds; `waiting` is
+    told, once, who holds it meanwhile.
 
     An object store has no lock of the system: there the lock keeps writers of one user and machine apart, no others.
     """
     folder = _folder(uri)
     with translated(uri, "lock the store for writing"):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=timeout_s, thread_local=False)
+        lock = FileLock(folder / LOCK, thread_local=False)
         try:
-            lock.acquire()
+            try:
+                lock.acquire(timeout=min(PATIENCE_S, timeout_s))
+            except Timeout:
+                if waiting is not None:
+                    waiting(_holder(folder))
+                lock.acquire(timeout=max(0.0, timeout_s - PATIENCE_S))
         except Timeout:
             raise StoreBusy(
                 f"{uri}: another run is writing to this store ({_holder(folder)}); wait for it to end, or stop it"

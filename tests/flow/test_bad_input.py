@@ -101,15 +101,16 @@ def test_a_server_that_is_not_there(folder: Path, store: Path) -> None:
 
 
 def test_another_run_holds_the_store(folder: Path, store: Path, server: str) -> None:
-    """The second waits some seconds, then says who is writing; exit code 1."""
+    """The second says for whom it waits; when its patience (`lock_wait_s`) is over, it ends with exit code 1."""
     from pipeline.store.lock import writer_lock
 
     with writer_lock(str(store), timeout_s=1):
-        done = docmill("ingest", str(folder), "--store", str(store), PREFECT_API_URL=server)
+        done = docmill("ingest", str(folder), "--store", str(store), PREFECT_API_URL=server, DOCMILL_LOCK_WAIT_S="2")
 
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert f"another run is writing to this store (process {os.getpid()} on " in line
+    waits, gives_up = done.stderr.splitlines()
+    assert f"waiting for another run on this store (process {os.getpid()} on " in waits
+    assert f"another run is writing to this store (process {os.getpid()} on " in gives_up
 
 
 @ONLY_LINUX
