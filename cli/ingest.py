@@ -36,6 +36,7 @@ NAMED = 5  # failures and slow documents that the summary names
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only files that match (.gitignore syntax).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
+@click.option("--refresh", is_flag=True, help="Read again, too, what other settings or an older docmill made.")
 @click.option("--allow-mass-delete", is_flag=True, help="Delete even if most documents of a folder are gone.")
 @common_options
 def ingest(
@@ -45,22 +46,26 @@ def ingest(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     workers: int | None,
+    refresh: bool,
     allow_mass_delete: bool,
 ) -> int | None:
     """Read SOURCE... into the store: files, folders, globs, or @list.txt with one of them a line.
 
-    Only what is new or changed is read; what is gone from a listed folder is deleted. With --json the last line of the
+    Only what is new or changed is read; what is gone from a listed folder is deleted. What other settings or an older
+    docmill made is stale: it stays, and is counted, until you say --refresh. With --json the last line of the
     output is one object with run_id, discovered, indexed, unchanged, skipped, quarantined, deleted, attachments, rows,
     seconds and table_version. Exit code 3 means that some documents are in quarantine: see `docmill quarantine ls`.
     With --manifest a file that changed since the plan was made is not read; it goes to quarantine until the next run.
     """
     if bool(sources) == bool(manifest):
         raise UsageError("name sources, or a manifest with --manifest, not both: see `docmill ingest --help`")
-    if manifest and (include or exclude):
-        raise UsageError("--include and --exclude do not go with --manifest: they belong to `docmill plan`")
+    if manifest and (include or exclude or refresh):
+        raise UsageError("--include, --exclude and --refresh do not go with --manifest: they belong to `docmill plan`")
     flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
     overrides = {key: value for key, value in flags.items() if value is not None}
-    return ingest_now(common, sources, manifest, overrides=overrides, allow_mass_delete=allow_mass_delete)
+    return ingest_now(
+        common, sources, manifest, overrides=overrides, refresh=refresh, allow_mass_delete=allow_mass_delete
+    )
 
 
 def ingest_now(
@@ -69,6 +74,7 @@ def ingest_now(
     manifest: Path | None = None,
     *,
     overrides: Mapping[str, object],
+    refresh: bool = False,
     allow_mass_delete: bool = False,
 ) -> int | None:
     """Run the flow on sources or a manifest and print its summary; gives the exit code."""
@@ -82,6 +88,7 @@ def ingest_now(
         "manifest": str(manifest.absolute()) if manifest else None,
         "config": str(common.config.absolute()) if common.config else None,
         "overrides": overrides,
+        "refresh": refresh,
         "allow_mass_delete": allow_mass_delete,
     }
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
@@ -156,6 +163,9 @@ def _show(summary: Summary, out: Console) -> None:
     table.add_row("rows", ", ".join(f"{count:,} {modality}" for modality, count in summary.rows.items()))
     if summary.embedded or summary.reused:
         table.add_row("of this run", f"{summary.embedded:,} rows embedded, {summary.reused:,} reused")
+    if summary.stale:
+        stale = f"{summary.stale:,} made by other settings or an older docmill: --refresh makes them again"
+        table.add_row("stale", stale)
     table.add_row("table", f"version {summary.table_version}, run {summary.run_id}")
     out.print(table)
     if summary.failures:

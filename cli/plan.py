@@ -21,6 +21,7 @@ NAMED = 5  # reasons and media types that the table names
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Freeze the plan in FILE, a manifest.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only files that match (.gitignore syntax).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
+@click.option("--refresh", is_flag=True, help="Count stale documents as changed: an ingest is to make them again.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
 @common_options
 def plan(
@@ -29,6 +30,7 @@ def plan(
     out: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    refresh: bool,
     workers: int | None,
 ) -> int | None:
     """Say what `docmill ingest SOURCE...` would do. Nothing is written but FILE; no store is needed.
@@ -36,11 +38,13 @@ def plan(
     Up to 20 documents, spread over types and sizes, are parsed to estimate pages; time and size come from what earlier
     runs took. `docmill ingest --manifest FILE` then does exactly what FILE says: a file that has changed since is not
     read. With --json one object with discovered, new, changed, unchanged, skipped, quarantined (known failures that are
-    left alone), retry, gone, documents (by media type), pages (by route), seconds, bytes, sampled, basis ("past runs",
-    or "sample": parsing alone), reasons (of the skipped) and warnings.
+    left alone), retry, gone, stale (of the unchanged, what other settings or an older docmill made), documents (by
+    media type), pages (by route), seconds, bytes, sampled, basis ("past runs", or "sample": parsing alone), reasons (of
+    the skipped) and warnings.
     """
     flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
-    found = preview(common.load(flags).settings, sources, cwd=Path.cwd(), now=lambda: dt.datetime.now(dt.UTC), out=out)
+    settings = common.load(flags).settings
+    found = preview(settings, sources, cwd=Path.cwd(), now=_now, refresh=refresh, out=out)
     if common.json:
         print_line(json_line(found.contract()))
     else:
@@ -50,12 +54,20 @@ def plan(
     return None
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 def _show(found: Preview, out: Path | None, to: Console) -> None:
     counts, cost = found.counts, found.forecast
     table = Table.grid(padding=(0, 2))
     table.add_row("sources", _counts({"discovered": found.discovered}))
     table.add_row("to work on", _counts({name: counts[name] for name in ("new", "changed", "retry")}))
     table.add_row("to leave", _counts({name: counts[name] for name in ("unchanged", "skipped", "quarantined")}))
+    if found.stale:
+        table.add_row(
+            "stale", f"{found.stale:,} of the unchanged, made by other settings or an older docmill: --refresh"
+        )
     table.add_row("to delete", _counts({"gone": counts["gone"]}))
     if found.reasons:
         table.add_row("skipped", _counts(found.reasons))

@@ -38,12 +38,14 @@ class IngestRequest(BaseModel):
     cwd: str = Field(default_factory=os.getcwd, description="folder that relative sources start from")
     config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
     overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
+    refresh: bool = Field(default=False, description="read again, too, what other settings or an older docmill made")
     allow_mass_delete: bool = Field(default=False, description="delete even if most documents of a folder are gone")
 
 
 @task(name="plan", task_run_name="discover and plan", cache_policy=NO_CACHE, persist_result=False)
-def plan(run: Ingest, sources: Sequence[str], manifest: Manifest | None, allow_mass_delete: bool) -> Plan:
-    return run.plan(sources, manifest=manifest, allow_mass_delete=allow_mass_delete)
+def plan(run: Ingest, request: IngestRequest, manifest: Manifest | None) -> Plan:
+    chosen = {"allow_mass_delete": request.allow_mass_delete, "refresh": request.refresh}
+    return run.plan(request.sources, manifest=manifest, **chosen)
 
 
 @task(name="prepare", task_run_name="prepare {label}", cache_policy=NO_CACHE, persist_result=False)
@@ -98,7 +100,7 @@ def ingest(request: IngestRequest) -> Summary:
     with open_ingest(
         settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest, waiting=waiting
     ) as run:
-        planned = plan(run, request.sources, manifest, request.allow_mass_delete)
+        planned = plan(run, request, manifest)
         _work(run, planned)
         summary = finish(run, planned)
     publish_summary(summary)

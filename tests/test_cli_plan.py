@@ -17,8 +17,8 @@ from pipeline.sources.local import hash_file, revision_of, uri_of
 from pipeline.store import Models, doc_id, open_store
 from pipeline.types import DocumentRecord
 
-KEYS = {"discovered", "new", "changed", "unchanged", "skipped", "quarantined", "retry", "gone", "documents", "pages",
-        "seconds", "bytes", "sampled", "basis", "reasons", "warnings"}  # fmt: skip
+KEYS = {"discovered", "new", "changed", "unchanged", "skipped", "quarantined", "retry", "gone", "stale", "documents",
+        "pages", "seconds", "bytes", "sampled", "basis", "reasons", "warnings"}  # fmt: skip
 
 
 @pytest.fixture

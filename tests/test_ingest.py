@@ -35,7 +35,9 @@ class Corpus:
     def store(self) -> Store:
         return open_store(str(self.store_path), create=Models(self.unified.id, WordPages.id))
 
-    def ingest(self, *specs: str, allow_mass_delete: bool = False, **settings: object) -> Summary:
+    def ingest(
+        self, *specs: str, allow_mass_delete: bool = False, refresh: bool = False, **settings: object
+    ) -> Summary:
         chosen = Settings.model_validate({"workers": 1, **settings})
         store = self.store()
         work = self.tmp_path / "work"
@@ -44,7 +46,7 @@ class Corpus:
         )
         with store.writer():
             try:
-                plan = run.plan(specs or ["corpus"], allow_mass_delete=allow_mass_delete)
+                plan = run.plan(specs or ["corpus"], allow_mass_delete=allow_mass_delete, refresh=refresh)
                 for number, batch in enumerate(plan.batches):
                     run.write(run.embed(run.prepare(batch, number), number), number)
                 return run.finish(plan)

@@ -42,9 +42,27 @@ def test_other_bytes_are_work() -> None:
     assert decide(replace(FOUND, revision="5-2"), INDEXED, RECIPES, lambda: "other").why == "changed"
 
 
-def test_another_recipe_is_work() -> None:
-    """Rows made by another parser, chunker, router or model are made again."""
-    assert decide(FOUND, INDEXED, Recipes("newer", "attempt"), never).why == "recipe"
+def test_another_recipe_makes_a_document_stale() -> None:
+    """What another recipe made stays as it is and counts as stale, until it is to be refreshed."""
+    left = decide(FOUND, INDEXED, Recipes("newer", "attempt"), never)
+
+    assert (left.action, left.is_stale) == ("unchanged", True)
+    assert decide(FOUND, INDEXED, Recipes("newer", "attempt", refresh=True), never).why == "recipe"
+
+
+def test_a_changed_stale_document_is_work() -> None:
+    """Changed bytes are taken whatever the recipe."""
+    changed = replace(FOUND, revision="6-2")
+
+    assert decide(changed, INDEXED, Recipes("newer", "attempt"), lambda: "other").why == "changed"
+
+
+def test_a_skipped_file_is_looked_at_again_by_another_recipe() -> None:
+    """A newer docmill may parse what an older one left out."""
+    skipped = replace(INDEXED, state="skipped", message="not a format docmill parses")
+
+    assert decide(FOUND, skipped, Recipes("newer", "attempt"), never).action == "work"
+    assert decide(FOUND, skipped, RECIPES, never).action == "skipped"
 
 
 def test_a_permanent_failure_is_left_alone() -> None:

@@ -175,7 +175,7 @@ def test_another_recipe_embeds_all(corpus: Corpus) -> None:
     """Rows of another recipe are never taken, not even of the same text."""
     corpus.write("a.md", report())
     corpus.ingest()
-    summary = corpus.ingest(chunks={"tokens": 33})
+    summary = corpus.ingest(chunks={"tokens": 33}, refresh=True)
 
     assert (summary.indexed, summary.reused) == (1, 0)
 

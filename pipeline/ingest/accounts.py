@@ -32,6 +32,7 @@ class Summary:
     failures: tuple[DocumentRecord, ...] = ()  # of this run, the first ones
     embedded: int = 0  # rows of this run that a model worked on
     reused: int = 0  # rows of this run whose vectors were in the store already
+    stale: int = 0  # of the unchanged, those that other settings or an older version made
 
     def contract(self) -> dict[str, object]:
         """The JSON object that programs depend on."""

@@ -1,4 +1,4 @@
-"""What is no longer there: which known documents have gone, and their deletion. The books' side of the ledger, too."""
+"""What is no longer there: which known documents have gone, and their deletion."""
 
 from __future__ import annotations
 
@@ -86,16 +86,6 @@ def vanished_attachments(
     parents = [r.source_uri for r in records if r.parent is None and r.state != "quarantined" and r.source_uri in known]
     former = (old for parent in parents for old in store.documents(prefix=parent + "!/"))
     return [old for old in former if old.state != "deleted" and old.source_uri not in present]
-
-
-def ledger_rows(store: Store) -> dict[str, int]:
-    """Rows by modality as the ledger says, over all documents."""
-    total = {"text": 0, "image": 0, "page": 0}
-    for record in store.documents():
-        total["text"] += record.text_rows
-        total["image"] += record.image_rows
-        total["page"] += record.page_rows
-    return total
 
 
 def groups(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

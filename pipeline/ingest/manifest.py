@@ -53,6 +53,7 @@ class Header:
     roots: list[str]
     documents: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    refresh: bool = False  # stale documents are to be done again
     version: int = VERSION
 
 

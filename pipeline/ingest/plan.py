@@ -13,24 +13,34 @@ from pipeline.ingest.by_hand import IGNORED
 from pipeline.types import DocumentRecord, Found, ModelId
 
 Action = Literal["work", "unchanged", "skipped", "quarantined"]
+STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipes:
-    """Hashes of what makes rows (`rows`), and of that plus what a parse may cost (`attempt`)."""
+    """Hashes of what makes rows (`rows`), and of that plus what a parse may cost (`attempt`).
+
+    With `refresh` a document that another recipe made is work; otherwise it is left as it is, and counted as stale.
+    """
 
     rows: str
     attempt: str
     has_passwords: bool = False
+    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`why` is a word for people: new, changed, recipe, retry, same, or the reason of a skip."""
+    """`why` is a word for people: new, changed, recipe, retry, same, stale, or the reason of a skip."""
 
     action: Action
     why: str
     touched: bool = False  # same bytes under a new revision: the ledger should learn it
+
+    @property
+    def is_stale(self) -> bool:
+        """Left as it is, though another recipe made it."""
+        return self.why == STALE
 
 
 def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: tuple[str, ...]) -> Recipes:
@@ -42,8 +52,9 @@ def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions:
 def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest: Callable[[], str]) -> Decision:
     """What to do with one source. `digest` reads the bytes and is called only where size and mtime cannot tell.
 
-    A document is unchanged if its content hash and its recipe are those of its rows. A permanent failure is left
-    alone until the file or what an attempt may cost changes; a transient one is tried again by every run.
+    A document is unchanged if its content hash is that of its rows, and stale as well if its recipe is not. A skipped
+    one is looked at again under another recipe: that costs little. A permanent failure is left alone until the file or
+    what an attempt may cost changes; a transient one is tried again by every run.
     """
     if found.skip is not None:
         return Decision("skipped", found.skip)
@@ -56,9 +67,10 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
     if known.state == "quarantined":
         if may_succeed(known, recipes):
             return Decision("work", "retry")
-    elif known.recipe != recipes.rows:
+    elif known.recipe != recipes.rows and (recipes.refresh or known.state == "skipped"):
         return Decision("work", "recipe")
-    reason = known.message if known.state == "skipped" else "same"
+    reason = known.message if known.state == "skipped" else "same" if known.recipe == recipes.rows else STALE
+    reason = "same" if known.state == "quarantined" else reason
     action: Action = "unchanged" if known.state == "indexed" else known.state
     return _unless_changed(found, known, digest, Decision(action, reason))
 

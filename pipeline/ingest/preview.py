@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.config import Settings
@@ -46,6 +46,7 @@ class Preview:
 
     discovered: int
     counts: dict[str, int]  # new, changed, unchanged, skipped, quarantined, retry, gone
+    stale: int  # of the unchanged, those that other settings or an older version made
     reasons: dict[str, int]  # of the skipped ones
     documents: dict[str, int]
     forecast: Forecast
@@ -57,6 +58,7 @@ class Preview:
         return {
             "discovered": self.discovered,
             **self.counts,
+            "stale": self.stale,
             "documents": self.documents,
             "pages": dict(cost.pages),
             "seconds": cost.seconds,
@@ -69,17 +71,23 @@ class Preview:
 
 
 def preview(
-    settings: Settings, specs: Sequence[str], *, cwd: Path, now: Callable[[], dt.datetime], out: Path | None = None
+    settings: Settings,
+    specs: Sequence[str],
+    *,
+    cwd: Path,
+    now: Callable[[], dt.datetime],
+    refresh: bool = False,
+    out: Path | None = None,
 ) -> Preview:
     """Look at the sources and the ledger, which need not be there, and parse up to 20 documents in the sandbox.
 
-    With `out` the plan is written there as a manifest. Raises `UsageError` for sources that are not there or hold no
-    files, `ModelMismatch` and `NotAStore` as an ingest would.
+    With `refresh` stale documents count as changed ones. With `out` the plan is written there as a manifest. Raises
+    `UsageError` for sources that are not there or hold no files, `ModelMismatch` and `NotAStore` as an ingest would.
     """
     unified, pages = models_of(settings)
     listing = list_sources(specs, settings, cwd)
     store = find_store(settings.store, Models(unified.id, pages.id))
-    recipes = recipes_of(settings, unified, pages)
+    recipes = replace(recipes_of(settings, unified, pages), refresh=refresh)
     with ExitStack() as stack:
         writer = stack.enter_context(writing(out)) if out else None
         books = _Books(Survey(listing, store, recipes), writer, settings.sources.mass_delete)
@@ -97,6 +105,7 @@ def preview(
     return Preview(
         sum(counts.values()) - counts["gone"],
         counts,
+        books.stale,
         dict(books.reasons.most_common()),
         {media_type: load.documents for media_type, load in loads.items()},
         cost,
@@ -113,6 +122,7 @@ class _Books:
         self.reasons: Counter[str] = Counter()
         self.work: list[tuple[str, Found]] = []
         self.warnings: list[str] = []
+        self.stale = 0
 
     def take(self) -> None:
         for group in self._survey.groups():
@@ -138,6 +148,7 @@ class _Books:
                 self.work.append((media_type, found))
             else:
                 action, reason = "skipped", skip
+        self.stale += decision.is_stale
         if action == "skipped":
             self.reasons[_kind_of(reason)] += 1
         digest = None if self._writer is None or found.skip is not None else _digest(item)
@@ -176,7 +187,7 @@ def _header(
 ) -> Header:
     sources = [spec.encode("utf-8", "backslashreplace").decode() for spec in specs]
     created = now.isoformat(timespec="seconds")
-    return Header(created, sources, store_name(settings.store), recipes.attempt, list(roots))
+    return Header(created, sources, store_name(settings.store), recipes.attempt, list(roots), refresh=recipes.refresh)
 
 
 def _row_bytes(store: Store | None, plain: RowBytes) -> RowBytes:

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.chunk import CHUNKER_VERSION
@@ -21,8 +21,9 @@ from pipeline.errors import Permanent, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.context import CONTEXT_VERSION
 from pipeline.ingest.draft import Draft
-from pipeline.ingest.gone import agreed, delete, ledger_rows, vanished_attachments
+from pipeline.ingest.gone import agreed, delete, vanished_attachments
 from pipeline.ingest.manifest import Manifest
+from pipeline.ingest.mend import mend_books
 from pipeline.ingest.plan import Recipes, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
@@ -47,6 +48,7 @@ class Plan:
     quarantined: int  # known permanent failures, left alone
     gone: tuple[str, ...]  # documents whose file is no longer there
     why: dict[str, int]  # new, changed, retry, ...
+    stale: int = 0  # of the unchanged, those that another recipe made
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,27 @@ class Ingest:
 
     # the steps ------------------------------------------------------------------------------------------------
 
-    def plan(self, specs: Sequence[str], *, manifest: Manifest | None = None, allow_mass_delete: bool = False) -> Plan:
+    def plan(
+        self,
+        specs: Sequence[str],
+        *,
+        manifest: Manifest | None = None,
+        allow_mass_delete: bool = False,
+        refresh: bool = False,
+    ) -> Plan:
         """Compare what is there with the ledger, and note skips and new revisions of unchanged documents in it.
 
-        With a manifest its documents are compared instead, and `specs` do not count.
+        With a manifest its documents are compared instead, and `specs` do not count. With `refresh` documents that
+        other settings or an older version made are done again.
         """
+        mend_books(self.store, self.run_id, self.now())
         listing = manifest.listing() if manifest else list_sources(specs, self.settings, self.cwd)
-        survey = Survey(listing, self.store, self.recipes)
+        refresh = refresh or (manifest is not None and manifest.header.refresh)
+        survey = Survey(listing, self.store, replace(self.recipes, refresh=refresh))
         work: list[Found] = []
         counts: Counter[str] = Counter()
         why: Counter[str] = Counter()
+        stale = 0
         for group in survey.groups():
             for item in group:
                 if item.is_work:
@@ -100,6 +113,7 @@ class Ingest:
                     why[item.decision.why] += 1
                 else:
                     counts[item.decision.action] += 1
+                    stale += item.decision.is_stale
             idle = (item for item in group if not item.is_work)
             self.store.record([record for item in idle for record in self._note(item)])
         limit = 1.0 if allow_mass_delete else self.settings.sources.mass_delete
@@ -109,7 +123,7 @@ class Ingest:
         self.tally.outcomes.update(counts)
         batches = tuple(in_batches(work, self.settings.batch_documents, self.settings.batch_mb * 1_000_000))
         left = (counts["unchanged"], counts["skipped"], counts["quarantined"])
-        return Plan(batches, len(work) + sum(left), *left, gone, dict(why))
+        return Plan(batches, len(work) + sum(left), *left, gone, dict(why), stale)
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Fetch, parse and route a batch; attachments come out as documents of their own."""
@@ -168,8 +182,9 @@ class Ingest:
             failures=tuple(self.tally.failures),
             embedded=self.tally.embedded,
             reused=self.tally.reused,
+            stale=plan.stale,
         )
-        check(summary, ledger_rows(self.store))
+        check(summary, self.store.ledger_counts())
         return summary
 
     def close(self) -> None:

@@ -142,6 +142,16 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return query.count(self._tables)
 
+    def ledger_counts(self) -> dict[str, int]:
+        """Number of corpus rows by modality as the ledger says; what `count` gives if the books are right."""
+        with translated(self.uri, "read the ledger"):
+            return self._ledger.row_counts()
+
+    def documents_held(self) -> dict[str, tuple[str, dict[str, int]]]:
+        """Of every document with rows, by `doc_id`: its source URI and its rows by modality."""
+        with translated(self.uri, "read the corpus"):
+            return query.documents_held(self._tables)
+
     def rows(self, source_uri: str | None = None) -> Iterator[dict[str, Any]]:
         """All rows, or one document's, without vectors, streamed in document order from one version of the table.
 

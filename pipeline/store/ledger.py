@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.store.edge import retrying
 from pipeline.store.schema import DOCUMENTS, clean, documents_schema, to_json
@@ -62,6 +63,15 @@ class Ledger:
         for batch in self._tables.batches(DOCUMENTS, None, ["state"]):
             counted.update(batch["state"].to_pylist())
         return dict(sorted(counted.items()))
+
+    def row_counts(self) -> dict[str, int]:
+        """Rows by modality, summed over all documents."""
+        names = {"text": "text_rows", "image": "image_rows", "page": "page_rows"}
+        total = dict.fromkeys(names, 0)
+        for batch in self._tables.batches(DOCUMENTS, None, list(names.values()), 16 * GROUP):
+            for modality, column in names.items():
+                total[modality] += pc.sum(batch[column]).as_py() or 0
+        return total
 
     def _select(self, where: str | None) -> Iterator[DocumentRecord]:
         there = set(self._tables.open(DOCUMENTS).schema.names)

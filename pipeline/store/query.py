@@ -67,6 +67,15 @@ def count(tables: Tables) -> dict[Modality, int]:
     return {modality: counted[modality] for modality in MODALITIES}
 
 
+def documents_held(tables: Tables) -> dict[str, tuple[str, dict[str, int]]]:
+    found: dict[str, tuple[str, dict[str, int]]] = {}
+    for batch in tables.batches(CORPUS, None, ["doc_id", "source_uri", "modality"], 16 * GROUP):
+        for document, uri, modality in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            rows = found.setdefault(document, (uri, {}))[1]
+            rows[modality] = rows.get(modality, 0) + 1
+    return found
+
+
 def rows(tables: Tables, where: str | None) -> Iterator[dict[str, Any]]:
     key = ["source_uri", "page", "modality", "id"]
     yield from tables.ordered(CORPUS, where, _plain_columns(tables), key, _document_order)
