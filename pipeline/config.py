@@ -46,7 +46,12 @@ class Chunks(Section):
 
 class Pages(Section):
     dpi: int = Field(default=150, ge=50, le=600, description="resolution of page pictures for OCR and late interaction")
-    pooling: int = Field(default=4, ge=1, le=16, description="mean of so many neighbouring token vectors; 1 keeps all")
+    pooling: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="so many vectors of a page become one; 1 keeps all, 0 is the model's default",
+    )
 
 
 class SearchWeights(Section):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.types import Vectors
+from pipeline.types import PageGrid, Vectors
 
 BLOCK_BYTES = 32 * 2**20  # working memory of MaxSim beside its input and output
 
@@ -55,6 +55,29 @@ def maxsim(
         first = last
     scores /= shares.sum()
     return scores
+
+
+def similarity_map(
+    page_vectors: npt.NDArray[np.floating[Any]],
+    grid: PageGrid,
+    query: Vectors,
+    weights: npt.NDArray[np.floating[Any]] | None = None,
+) -> npt.NDArray[np.float32]:
+    """How much each cell of a page is like the question: the cosines to its query vectors, averaged by weight.
+
+    `page_vectors` is (n, d), `query` (q, d), both with unit rows; `weights` is (q,), not negative, all 1 without. The
+    map has the grid's (rows, columns), float32, NaN for a cell that no vector stands for, 0 everywhere when the query
+    has no vectors or its weights sum to 0. Source: the similarity maps of Faysse et al., ColPali (2024), averaged.
+
+    >>> cells = PageGrid(np.array([[0, 0, 1]], np.int32))
+    >>> similarity_map(np.eye(2, dtype=np.float16), cells, np.array([[1, 0]], np.float32)).tolist()
+    [[1.0, 1.0, 0.0]]
+    """
+    shares = np.ones(len(query), np.float32) if weights is None else np.asarray(weights, np.float32)
+    total = float(shares.sum())
+    mean = shares @ np.asarray(query, np.float32) / (total if total > 0 else 1)
+    values = np.append(np.asarray(page_vectors, np.float32) @ mean, np.float32(np.nan))  # -1 takes the last
+    return values[grid.owner].astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

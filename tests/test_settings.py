@@ -58,7 +58,7 @@ def test_lists_in_variables_are_commas_or_json(tmp_path):
 def test_every_setting_can_come_from_a_variable(tmp_path, key):
     """The value that is printed can be given back, and its origin is the variable."""
     defaults = {row.key: row.value for row in describe(Settings(), {})}
-    value = defaults[key] or {"workers": 3, "sources.hidden": True}.get(key, ["x"])
+    value = defaults[key] or {"workers": 3, "page.pooling": 2, "sources.hidden": True}.get(key, ["x"])
 
     loaded = load(tmp_path, env={variable_of(key): ",".join(value) if isinstance(value, list) else str(value)})
 

@@ -16,7 +16,10 @@ from pipeline.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model: `target` is "module:object", a callable that makes the embedder."""
+    """One model: `target` is "module:object", a callable that makes the embedder.
+
+    A hub model has a `repository` and a `commit`; where no commit is pinned here, the setting must name one.
+    """
 
     target: str
     licence: str
@@ -25,7 +28,13 @@ class Entry:
     legs: tuple[str, ...]
     languages: str
     note: str
+    parameters: str = ""
+    commercial: str = "yes"
+    repository: str = ""
+    commit: str = ""
 
+
+LATE = "pipeline.embed.late:LatePages"  # one class, made with a checkpoint
 
 UNIFIED: Mapping[str, Entry] = {
     "builtin": Entry(
@@ -48,6 +57,43 @@ PAGES: Mapping[str, Entry] = {
         legs=("page",),
         languages="English",
         note="late interaction over the text of the page, read by OCR where it has no text layer",
+    ),
+    "colpali-v1.3": Entry(
+        target=LATE,
+        licence="Gemma terms of use",
+        dim=128,
+        context_tokens=8192,
+        legs=("page",),
+        languages="English; others as far as PaliGemma read them",
+        note="looks at the page, 1,024 vectors; needs a GPU to be quick",
+        parameters="2.9B",
+        commercial="yes, within Gemma's prohibited-use policy",
+        repository="vidore/colpali-v1.3-hf",
+        commit="133a9eb02947310513f52f8f0d39d622e0eab8dc",
+    ),
+    "colqwen2-v1.0": Entry(
+        target=LATE,
+        licence="Apache-2.0",
+        dim=128,
+        context_tokens=32768,
+        legs=("page",),
+        languages="English; others as far as Qwen2-VL read them",
+        note="looks at the page, in its proportions, some 750 vectors; needs a GPU to be quick",
+        parameters="2.2B",
+        repository="vidore/colqwen2-v1.0-hf",
+        commit="ddc07d2317c80f75fc742b7362ee9ad1912908f9",
+    ),
+    "colmodernvbert": Entry(
+        target=LATE,
+        licence="MIT",
+        dim=128,
+        context_tokens=7999,
+        legs=("page",),
+        languages="English",
+        note="looks at the page in tiles, up to 1,088 vectors; small enough for a CPU; weights in the layout of "
+        "transformers only, at a commit that you name",
+        parameters="252M",
+        repository="ModernVBERT/colmodernvbert-hf",
     ),
 }
 

@@ -1,15 +1,47 @@
-"""One way to get a page model: by its name in the catalog."""
+"""One way to get a page model: by a name of the catalog, a hub repository at a commit, or a local folder."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.embed import PageModel
-from pipeline.embed.catalog import PAGES, resolve
+from pipeline.embed.catalog import LATE, PAGES, Entry, resolve
+from pipeline.errors import UsageError
 
 
-def load_pages(name: str, *, threads: int = 0, pooling: int = 4) -> PageModel:
-    """The page model `name`; `threads` of compute, 0 leaves the library's own choice; `pooling` of token vectors.
+def load_pages(name: str, *, threads: int = 0, pooling: int = 0) -> PageModel:
+    """The page model `name`; `threads` of compute, 0 leaves the library's own choice; `pooling` of vectors, 0 leaves
+    the model's own.
 
-    Cheap: weights load at the first page or query. Raises UsageError for a name the catalog does not hold.
+    `name` is one of the catalog ("builtin", "colqwen2-v1.0"), REPOSITORY@COMMIT of Hugging Face's hub, or a folder
+    ("./my-model", "/models/x", "~/x"). Cheap: weights load at the first page or query; of a hub model that is not on
+    this machine the configuration is fetched. Raises UsageError for a name that is none of these.
     """
-    made: PageModel = resolve(PAGES, name, "pages")(threads=threads, pooling=pooling)
+    chosen = {"pooling": pooling} if pooling else {}
+    if _is_folder(name):
+        from pipeline.embed.late import LatePages
+        from pipeline.embed.late_checkpoint import from_folder
+
+        return LatePages(from_folder(Path(name).expanduser()), threads=threads, **chosen)
+    called, _, commit = name.partition("@")
+    entry = _entry(called)
+    if "/" in called or (entry is not None and entry.target == LATE):
+        from pipeline.embed.late import LatePages
+        from pipeline.embed.late_checkpoint import from_hub
+
+        repository, pinned = (called, "") if entry is None else (entry.repository, entry.commit)
+        return LatePages(from_hub(repository, commit or pinned), threads=threads, **chosen)
+    if commit and entry is not None:
+        raise UsageError(f'"{name}": {called} has no commits to choose from; set `pages` to "{called}"')
+    made: PageModel = resolve(PAGES, name, "pages")(threads=threads, **chosen)
     return made
+
+
+def _is_folder(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or (name not in PAGES and Path(name).is_dir())
+
+
+def _entry(called: str) -> Entry | None:
+    """The catalog's entry of a name or of a repository."""
+    by_repository = {known.repository: known for known in PAGES.values() if known.repository}
+    return PAGES.get(called) or by_repository.get(called)

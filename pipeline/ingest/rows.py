@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.chunk import Chunker
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import DocmillError, StoreError, Unreadable, to_failure
+from pipeline.errors import DocmillError, StoreError, Unreadable, UsageError, to_failure
 from pipeline.ingest.context import Placed, in_context
 from pipeline.ingest.draft import Draft, shared_time
 from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
@@ -264,6 +264,8 @@ def _one_by_one_on_error(
         return
     try:
         yield from zip(items, embed(items), strict=True)
+    except UsageError:  # a model that cannot be used is no document's fault either
+        raise
     except (DocmillError, OSError, ValueError, RuntimeError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # no document's fault
             raise StoreError(f"{error}: no room for pictures; make some and run again, the table is safe") from error

@@ -1,0 +1,117 @@
+"""Runs a late-interaction checkpoint by transformers' own classes: pictures and questions to vectors, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.embed.late_checkpoint import Checkpoint, files_of
+from pipeline.embed.late_grid import GRIDS
+from pipeline.embed.token_pooling import unit
+from pipeline.errors import UsageError
+from pipeline.types import PageGrid, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a model saw on a page: (vectors, dim) float32 unit rows, and where on the page each of them looks."""
+
+    vectors: Vectors
+    grid: PageGrid
+
+
+class LateModel:
+    """A loaded model and its processor; make it with `late_model`."""
+
+    def __init__(self, architecture: str, model: Any, processor: Any) -> None:
+        self._model, self._processor, self._grid_of = model, processor, GRIDS[architecture]
+
+    @property
+    def device(self) -> str:
+        return str(self._model.device.type)
+
+    def pages(self, pictures: Sequence[Image.Image]) -> list[Looked]:
+        """Vectors of the picture's own tokens, in one pass; those of the instruction around them are dropped."""
+        batch = self._processor.process_images(list(pictures))
+        embeddings = self._run(batch)
+        seen = batch["input_ids"] == self._processor.image_token_id
+        return [
+            Looked(unit(embeddings[place][seen[place].numpy()]), self._grid_of(self._processor, batch, place))
+            for place in range(len(pictures))
+        ]
+
+    def query(self, text: str) -> Vectors:
+        """Vectors of all tokens of the question as the model was trained to see it: with prefix and added tokens."""
+        batch = self._processor.process_queries([text])
+        return unit(self._run(batch)[0][batch["attention_mask"][0].bool().numpy()])
+
+    def _run(self, batch: Any) -> Any:
+        """(pages, tokens, dim) float32."""
+        import torch
+
+        device, dtype = self._model.device, self._model.dtype
+        inputs = {
+            name: value.to(device, dtype if value.is_floating_point() else value.dtype)
+            for name, value in batch.items()
+            if name != "labels"  # for training
+        }
+        with torch.inference_mode():
+            found = self._model(**inputs).embeddings
+        return found.float().cpu().numpy().astype(np.float32, copy=False)
+
+
+@cache
+def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
+    """The process's model of a checkpoint, on a GPU if there is one: bfloat16 there, float32 on a CPU.
+
+    Raises UsageError if files are missing, damaged or not all there, or if a library is.
+    """
+    import torch
+    import transformers
+    from safetensors import SafetensorError
+
+    if threads:
+        torch.set_num_threads(threads)
+    folder = files_of(checkpoint)
+    transformers.utils.logging.disable_progress_bar()
+    model_class = getattr(transformers, checkpoint.architecture)
+    processor_class = getattr(transformers, checkpoint.architecture.removesuffix("ForRetrieval") + "Processor")
+    device, dtype = _place()
+    safe = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        # One way of scaling pictures, so that vectors do not depend on what else is installed.
+        processor = processor_class.from_pretrained(folder, backend="pil", **safe)
+        model, report = model_class.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
+        )
+    except ImportError as error:
+        raise UsageError(f"{checkpoint.name}: {_first_line(error)} (install what it needs beside torch)") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise UsageError(f"{checkpoint.name}: the model in {folder} cannot be loaded ({_first_line(error)})") from error
+    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
+    if absent:  # the library would make them up
+        raise UsageError(
+            f"{checkpoint.name}: {len(absent)} weights are missing in {folder}, such as {absent[0]}; "
+            "the model needs the layout of transformers (its repository is often called NAME-hf)"
+        )
+    return LateModel(checkpoint.architecture, model.to(device).eval(), processor)
+
+
+def _place() -> tuple[str, Any]:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if torch.backends.mps.is_available():
+        return "mps", torch.bfloat16
+    return "cpu", torch.float32
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
