@@ -16,7 +16,7 @@ from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
-from pipeline.sources.local import discover
+from pipeline.sources.listing import discover
 from pipeline.store import Models, open_store
 
 
@@ -70,9 +70,17 @@ def models_of(settings: Settings) -> tuple[Unified, PageModel]:
 def work_folder(store: str) -> Path:
     """Where a run keeps its intermediate files: inside a local store, cleared of what a killed run left there; the
     system's temporary folder for a store elsewhere. Call it under the writer lock."""
-    if "://" in store and not store.startswith("file://"):
+    folder = clear_work(store)
+    if folder is None:
         return Path(tempfile.mkdtemp(prefix="docmill-"))
+    folder.mkdir(parents=True)
+    return folder
+
+
+def clear_work(store: str) -> Path | None:
+    """Take away what a killed run left in a local store, under the writer lock; gives the folder, now not there."""
+    if "://" in store and not store.startswith("file://"):
+        return None
     folder = Path(store.removeprefix("file://")).absolute() / ".work"  # workers need it absolute
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
-from pipeline.store import indexes, query
+from pipeline.store import indexes, query, upkeep
 from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
@@ -118,10 +119,25 @@ class Store:
         with translated(self.uri, "write the token counts"):
             self._assets.write_counts(counted)
 
-    def refresh_indexes(self) -> None:
-        """Make the indexes cover all rows and merge small files. Without anything new it writes nothing."""
+    def refresh_indexes(self, *, merge: bool = False) -> None:
+        """Make the indexes cover all rows and merge many small files. Without anything new it writes nothing; with
+        `merge` it merges even a few."""
         with translated(self.uri, "refresh the indexes"):
-            indexes.refresh(self._tables)
+            indexes.refresh(self._tables, merge)
+
+    def drop_unused_assets(self) -> int:
+        """Delete pictures that no row shows; gives how many there were."""
+        with translated(self.uri, "clear the pictures"):
+            return upkeep.drop_unused_assets(self._tables, self._assets)
+
+    def remove_old_versions(self, keep: dt.timedelta) -> int:
+        """Delete versions of the tables older than `keep`, save tagged ones, with their files; gives how many.
+
+        In a local store files of commits that were cut short go as well. A reader that still holds a version that is
+        deleted fails: keep them longer than any search takes.
+        """
+        with translated(self.uri, "remove old versions"):
+            return upkeep.remove_old_versions(self._tables, keep, alone="://" not in self.uri)
 
     # reading --------------------------------------------------------------------------------------------------
 

@@ -25,10 +25,13 @@ SCALAR: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def refresh(tables: Tables) -> None:
-    """Make missing indexes and fold new rows into the others; without new rows there is no new version."""
+def refresh(tables: Tables, merge: bool = False) -> None:
+    """Make missing indexes and fold new rows into the others; without new rows there is no new version.
+
+    With `merge` any two small files are worth merging.
+    """
     for name, wanted in SCALAR.items():
-        retrying(lambda name=name, wanted=wanted: _refresh(tables.fresh(name), wanted))  # type: ignore[misc]
+        retrying(lambda name=name, wanted=wanted: _refresh(tables.fresh(name), wanted, merge))  # type: ignore[misc]
 
 
 def coverage(table: Any) -> dict[str, dict[str, int]]:
@@ -40,13 +43,14 @@ def coverage(table: Any) -> dict[str, dict[str, int]]:
     return found
 
 
-def _refresh(table: Any, wanted: Mapping[str, Any]) -> None:
+def _refresh(table: Any, wanted: Mapping[str, Any], merge: bool) -> None:
     vector_indexes = _vector_indexes(table)
     _drop(table, set(VECTORS) - vector_indexes.keys())
     if table.count_rows() == 0:
         return
     there = coverage(table)
-    if any(index["unindexed"] for index in there.values()) or _small_fragments(table) > SMALL_FRAGMENTS:
+    worth_merging = 1 if merge else SMALL_FRAGMENTS
+    if any(index["unindexed"] for index in there.values()) or _small_fragments(table) > worth_merging:
         table.to_lance().optimize.compact_files(batch_size=COMPACT_ROWS)
         table.checkout_latest()
         _fold_in(table)

@@ -1,0 +1,48 @@
+"""`docmill maintain`: upkeep of a store, for once a night."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from uuid import uuid4
+
+import click
+from rich.table import Table
+
+from cli.output import Common, common_options, console, json_line, print_line, size_text, warn
+from pipeline.maintain import Upkeep, maintain
+
+
+@click.command(name="maintain")
+@click.option("--keep-days", type=click.FloatRange(min=0), help="Keep old versions for so many days.  [default: 7]")
+@common_options
+def maintain_store(common: Common, keep_days: float | None) -> int | None:
+    """Merge small files, bring the indexes up to date, take away old versions and what killed runs left.
+
+    No row changes, and searches go on meanwhile; an ingest on the same store waits until it is done, and the other way
+    round. A search that runs for longer than --keep-days may lose the version that it reads. With --json one object
+    with mended, unused_pictures, old_versions, bytes_before, bytes_after, rows and table_version.
+    """
+    settings = common.load({"keep_days": keep_days}).settings
+    now = dt.datetime.now(dt.UTC)
+    done = maintain(settings, run_id=str(uuid4()), now=now, waiting=_waiting)
+    if common.json:
+        print_line(json_line(asdict(done)))
+    else:
+        console().print(_table(done))
+    return None
+
+
+def _waiting(holder: str) -> None:
+    warn(f"waiting for another run on this store ({holder})")
+
+
+def _table(done: Upkeep) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("size", f"{size_text(done.bytes_before)} before, {size_text(done.bytes_after)} now")
+    table.add_row("removed", f"{done.old_versions:,} old versions, {done.unused_pictures:,} unused pictures")
+    if done.mended:
+        table.add_row("mended", f"{done.mended:,} documents in the ledger; the next ingest looks at them again")
+    table.add_row("rows", ", ".join(f"{count:,} {modality}" for modality, count in done.rows.items()))
+    table.add_row("table", f"version {done.table_version}")
+    return table

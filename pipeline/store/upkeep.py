@@ -1,0 +1,36 @@
+"""Taking away what a store no longer needs: old versions, files of cut-short commits, pictures nothing refers to."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pipeline.store.assets import COUNTS, Assets
+from pipeline.store.edge import retrying
+from pipeline.store.schema import ASSETS, CORPUS, TABLES
+from pipeline.store.tables import BATCH, Tables
+
+
+def drop_unused_assets(tables: Tables, assets: Assets) -> int:
+    """Delete pictures that no row shows, as a run leaves them that was killed before its rows; gives how many."""
+    used = {COUNTS}
+    for batch in tables.batches(CORPUS, "asset_id IS NOT NULL", ["asset_id"], 16 * BATCH):
+        used.update(batch["asset_id"].to_pylist())
+    unused: set[str] = set()
+    for batch in tables.batches(ASSETS, None, ["asset_id"], 16 * BATCH):
+        unused.update(name for name in batch["asset_id"].to_pylist() if name not in used)
+    assets.drop(unused)
+    return len(unused)
+
+
+def remove_old_versions(tables: Tables, keep: dt.timedelta, *, alone: bool) -> int:
+    """Delete versions older than `keep`, save tagged ones, and the files that only they used; gives how many.
+
+    `alone` says that nobody else can be writing: then files of commits that were cut short go as well.
+    """
+    return sum(retrying(lambda name=name: _clean(tables, name, keep, alone)) for name in TABLES)  # type: ignore[misc]
+
+
+def _clean(tables: Tables, name: str, keep: dt.timedelta, alone: bool) -> int:
+    dataset = tables.fresh(name).to_lance()
+    done = dataset.cleanup_old_versions(older_than=keep, delete_unverified=alone, error_if_tagged_old_versions=False)
+    return int(done.old_versions)
