@@ -16,7 +16,7 @@ from rich.table import Table
 from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name, warn
 from pipeline.errors import UsageError
 from pipeline.ingest.manifest import read_manifest
-from pipeline.sources.local import discover
+from pipeline.sources.listing import discover
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step

@@ -20,7 +20,7 @@ OWNERS = {  # library -> the only places that may import it
     "pymupdf": ("pipeline/parse/",),
     "unstructured": ("pipeline/parse/",),
 }
-SHARED = {"pipeline", "pipeline.types", "pipeline.errors", "pipeline.config"}
+SHARED = {"pipeline", "pipeline.types", "pipeline.errors", "pipeline.config", "pipeline.s3_environment"}
 STAGES = ("sources", "parse", "route", "chunk", "embed", "store", "score", "settings_file", "thumbnail")
 DOORS = ("flows", "cli", "browse")
 

@@ -1,41 +1,48 @@
-"""A found source to a blob: its bytes hashed and sniffed, or the failure or skip that says why not."""
+"""A found source to a blob: its bytes on local disk, hashed and sniffed, or the failure or skip that says why not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import DocmillError, Transient, Unreadable, to_failure
+from pipeline.config import Limits
+from pipeline.errors import DocmillError, Permanent, Transient, Unreadable, to_failure
 from pipeline.parse import PARSERS
 from pipeline.parse.sniff import sniff
+from pipeline.sources.download import download
+from pipeline.sources.listing import is_object, name_of
 from pipeline.sources.local import hash_file, revision_of
-from pipeline.types import Blob, Failure, Found, Prepared
+from pipeline.store import doc_id
+from pipeline.types import Blob, DocumentRecord, Failure, Found, Prepared
 
+DOWNLOADS = 8  # at a time
 CLAIMS = {  # endings that promise a format docmill parses
     ".pdf", ".html", ".htm", ".docx", ".pptx", ".xlsx", ".odt", ".epub", ".rtf", ".eml", ".msg", ".md",
     ".txt", ".csv", ".tsv", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp",
 }  # fmt: skip
 
 
+def fetch_all(batch: Sequence[Found], folder: Path, limits: Limits) -> list[Prepared]:
+    """Every source fetched, in order; objects are downloaded below `folder`, a few at a time."""
+    if not any(is_object(found.uri) for found in batch):
+        return [fetch(found) for found in batch]
+    with ThreadPoolExecutor(DOWNLOADS, "download") as pool:
+        return list(pool.map(lambda found: _fetch_any(found, folder, limits), batch))
+
+
 def fetch(found: Found) -> Prepared:
-    """Hash and sniff one local source. What docmill does not parse is skipped; what claims to be parsed, and is not
-    what it claims, is a failure."""
+    """Hash and sniff one source whose bytes are in `found.path`. What docmill does not parse is skipped; what claims to
+    be parsed, and is not what it claims, is a failure."""
     path = found.path or Path()
-    blob = Blob(found.uri, path, "", found.size_bytes, "", path.name, modified_at=found.modified_at)
+    blob = Blob(found.uri, path, "", found.size_bytes, "", name_of(found), modified_at=found.modified_at)
     if found.skip is not None:
         return Prepared(blob, found.revision, skip=found.skip)
     try:
-        digest = _digest(path, found.sha256)
-        media_type = sniff(path, path.name)
+        return _sniffed(replace(blob, sha256=_digest(path, blob.name, found.sha256)), found.revision)
     except (DocmillError, OSError) as error:
         return Prepared(blob, found.revision, failure=to_failure(error, "fetch"))
-    blob = Blob(found.uri, path, digest, found.size_bytes, media_type, path.name, modified_at=found.modified_at)
-    if (reason := why_skipped(media_type, path.name)) is not None:
-        return Prepared(blob, found.revision, skip=reason)
-    if media_type not in PARSERS:
-        broken = Unreadable(f"{path.name}: named {path.suffix}, but its bytes are {media_type}")
-        return Prepared(blob, found.revision, failure=to_failure(broken, "fetch"))
-    return Prepared(blob, found.revision)
 
 
 def why_skipped(media_type: str, name: str) -> str | None:
@@ -47,11 +54,16 @@ def why_skipped(media_type: str, name: str) -> str | None:
     return None if Path(name).suffix.lower() in CLAIMS else f"not a format docmill parses ({media_type})"
 
 
-def digest_of(found: Found) -> Callable[[], str]:
-    """A function that hashes the source when it is called; an unreadable one hashes to nothing, so that it is tried."""
+def digest_of(found: Found, known: DocumentRecord | None) -> Callable[[], str]:
+    """A function that hashes the source when it is called, and reads nothing where its size tells that it is not what
+    is known; an unreadable one hashes to nothing, so that it is tried."""
 
     def digest() -> str:
+        if known is not None and known.content_sha256 and known.size_bytes != found.size_bytes:
+            return ""
         try:
+            if is_object(found.uri):
+                return download(found, found.size_bytes).sha256
             return hash_file(found.path) if found.path and found.path.is_file() else ""
         except (DocmillError, OSError):
             return ""
@@ -60,7 +72,12 @@ def digest_of(found: Found) -> Callable[[], str]:
 
 
 def changed_since(blob: Blob, revision: str) -> Failure | None:
-    """A transient failure if the file is no longer what was listed: it was written while it was read."""
+    """A transient failure if the file is no longer what was listed: it was written while it was read.
+
+    A download is of the revision that was listed, whatever happened since.
+    """
+    if is_object(blob.uri):
+        return None
     try:
         now = revision_of(blob.path)
     except OSError as error:
@@ -72,11 +89,39 @@ def changed_since(blob: Blob, revision: str) -> Failure | None:
     return to_failure(Transient(f"{blob.name}: changed while it was read; the next run will take it"), "fetch")
 
 
-def _digest(path: Path, planned: str | None) -> str:
+def _fetch_any(found: Found, folder: Path, limits: Limits) -> Prepared:
+    """An object's bytes lie in a folder of their own: documents may name pictures beside them, not other documents."""
+    if found.skip is not None or not is_object(found.uri):
+        return fetch(found)
+    path = folder / f"{doc_id(found.uri)}.source" / "object"
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)  # what an attempt that was cut short left there
+    blob = Blob(found.uri, path, "", found.size_bytes, "", name_of(found), modified_at=found.modified_at)
+    try:
+        done = download(found, limits.file_mb * 1_000_000, path)
+        modified_at = found.modified_at or done.modified_at
+        blob = replace(blob, sha256=done.sha256, size_bytes=done.size_bytes, modified_at=modified_at)
+        return _sniffed(blob, found.revision)
+    except (Permanent, Transient) as error:
+        return Prepared(blob, found.revision, failure=to_failure(error, "fetch"))
+
+
+def _sniffed(blob: Blob, revision: str) -> Prepared:
+    """Raises `DocmillError` or `OSError` for what cannot be read."""
+    blob = replace(blob, media_type=sniff(blob.path, blob.name))
+    if (reason := why_skipped(blob.media_type, blob.name)) is not None:
+        return Prepared(blob, revision, skip=reason)
+    if blob.media_type in PARSERS:
+        return Prepared(blob, revision)
+    broken = Unreadable(f"{blob.name}: named {Path(blob.name).suffix}, but its bytes are {blob.media_type}")
+    return Prepared(blob, revision, failure=to_failure(broken, "fetch"))
+
+
+def _digest(path: Path, name: str, planned: str | None) -> str:
     """The file's hash; raises `Transient` if a plan said another one, so that nothing is taken that nobody has seen."""
     if planned is not None and not path.is_file():
-        raise Transient(f"{path.name}: changed since the plan was made (the file is gone); plan again")
+        raise Transient(f"{name}: changed since the plan was made (the file is gone); plan again")
     digest = hash_file(path)
     if planned not in (None, digest):
-        raise Transient(f"{path.name}: changed since the plan was made; plan again, or ingest it without a manifest")
+        raise Transient(f"{name}: changed since the plan was made; plan again, or ingest it without a manifest")
     return digest

@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from pipeline.errors import UsageError
 from pipeline.ingest.survey import Listing
-from pipeline.sources.named import look_up
+from pipeline.sources.listing import check_uri, is_object, look_up
 from pipeline.types import Found
 
 Line = TypeVar("Line")
@@ -31,8 +31,8 @@ PlannedAction = Literal["new", "changed", "retry", "unchanged", "skipped", "quar
 
 @checked_dataclass(frozen=True, slots=True, config=STRICT)
 class Entry:
-    """One document. `sha256` is None where nothing is read, "" for a file that could not be read; `skip` says why a
-    source was left out when it was listed."""
+    """One document. `sha256` is None where nothing is read and for objects, whose `revision` says what is to be read;
+    "" for a file that could not be read. `skip` says why a source was left out when it was listed."""
 
     uri: str
     action: PlannedAction
@@ -103,8 +103,7 @@ def read_manifest(path: Path) -> Manifest:
             entry = _parse(ENTRY, line, f"{path} line {number}")
             if entry.uri in seen:
                 raise UsageError(f"{path} line {number}: {entry.uri} is there twice; plan again")
-            if not entry.uri.startswith("file://"):
-                raise UsageError(f"{path} line {number}: {entry.uri[:200]} is no file of this machine; plan again")
+            _check(entry, f"{path} line {number}")
             seen.add(entry.uri)
     if len(seen) != header.documents:
         raise UsageError(
@@ -200,7 +199,17 @@ def _parse(adapter: TypeAdapter[Line], line: str, where: str) -> Line:
         raise UsageError(f"{where}: not a line of a manifest ({reason[:200]}); plan again") from error
 
 
+def _check(entry: Entry, where: str) -> None:
+    try:
+        check_uri(entry.uri)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}; plan again") from error
+
+
 def _as_found(entry: Entry) -> Found:
+    """A file as it is now, with the hash it must have; an object as it was then: only that revision is read."""
+    if is_object(entry.uri):
+        return Found(entry.uri, entry.revision, entry.size, None, skip=entry.skip)
     found = look_up(entry.uri)
     if entry.skip is not None:
         return replace(found, revision=entry.revision, skip=entry.skip)

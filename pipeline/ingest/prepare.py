@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.config import Settings
 from pipeline.errors import StoreError
-from pipeline.ingest.fetch import changed_since, fetch
+from pipeline.ingest.fetch import changed_since, fetch, fetch_all
 from pipeline.parse import ParseOptions
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.parse.spool import read
@@ -33,7 +33,7 @@ class Preparer:
         """Every source of a batch and every attachment in it, in no particular order. Raises `StoreError` on a full
         disk."""
         folder = self.folder(number)
-        done = [fetch(found) for found in batch]
+        done = fetch_all(batch, folder, self.settings.limits)
         jobs = [self._job(item, folder) for item in done if item.failure is None and not item.skip]
         revisions = {item.blob.uri: item.revision for item in done}
         done = [item for item in done if item.failure is not None or item.skip]

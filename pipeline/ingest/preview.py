@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from mimetypes import guess_type
 from pathlib import Path
 
 from pipeline.config import Settings
@@ -31,11 +32,13 @@ from pipeline.ingest.run import recipes_of
 from pipeline.ingest.sample import parse_sample
 from pipeline.ingest.survey import Survey, Surveyed, list_sources
 from pipeline.parse.sniff import sniff
+from pipeline.sources.listing import is_object, name_of
 from pipeline.store import Models, Store, find_store
 from pipeline.types import Found
 
 SAMPLE = 20  # documents
 UNREADABLE = "unreadable"  # instead of a media type
+UNKNOWN = "application/octet-stream"
 ACTIONS: dict[str, PlannedAction] = {"new": "new", "changed": "changed", "recipe": "changed", "retry": "retry"}
 OUTCOMES: dict[str, PlannedAction] = {"unchanged": "unchanged", "skipped": "skipped", "quarantined": "quarantined"}
 
@@ -161,20 +164,22 @@ class _Books:
 
 
 def _looked_at(found: Found) -> tuple[str, str | None]:
-    """Media type, and why an ingest would skip it once it has opened it."""
-    path = found.path or Path()
+    """Media type, of an object by its name alone, and why an ingest would skip it once it has opened it."""
+    name = name_of(found)
     try:
-        media_type = sniff(path, path.name)
+        media_type = sniff(found.path, name) if found.path else guess_type(name)[0] or UNKNOWN
     except (DocmillError, OSError):
         return UNREADABLE, None
-    return media_type, why_skipped(media_type, path.name)
+    return media_type, why_skipped(media_type, name)
 
 
-def _digest(item: Surveyed) -> str:
-    """Where nothing needs to be done, the ledger's hash is the file's."""
+def _digest(item: Surveyed) -> str | None:
+    """Where nothing needs to be done, the ledger's hash is the file's. An object's revision stands for its bytes."""
+    if is_object(item.found.uri):
+        return None
     if item.decision.action != "work" and item.before is not None:
         return item.before.content_sha256
-    return digest_of(item.found)()
+    return digest_of(item.found, None)()
 
 
 def _kind_of(reason: str) -> str:

@@ -12,7 +12,8 @@ from pipeline.ingest.fetch import digest_of
 from pipeline.ingest.gone import Missing, find_missing, groups
 from pipeline.ingest.plan import Decision, Recipes, decide, may_succeed
 from pipeline.ingest.records import has_rows
-from pipeline.sources.local import UNREADABLE_FOLDER, discover, roots
+from pipeline.sources.listing import discover, roots
+from pipeline.sources.local import UNREADABLE_FOLDER
 from pipeline.store import Store
 from pipeline.types import DocumentRecord, Found
 
@@ -68,7 +69,7 @@ class Survey:
             yield from find_missing(self._store, self._listing.roots, self._is_gone, self._closed)
 
     def _surveyed(self, found: Found, before: DocumentRecord | None) -> Surveyed:
-        decision = decide(found, before, self._recipes, digest_of(found))
+        decision = decide(found, before, self._recipes, digest_of(found, before))
         left = decision.action in ("unchanged", "skipped") and found.skip is None and decision.why != IGNORED
         if left and found.uri in self._with_hopes:
             decision = Decision("work", "retry")

@@ -1,4 +1,4 @@
-"""Which files of a folder are left out: hidden names, `.docmillignore` files, `include` and `exclude` settings.
+"""Which files of a folder are left out: hidden names, `.docmillignore` files, `include` and `exclude` settings, sizes.
 
 Patterns have .gitignore syntax. A pattern applies to its own folder and below; the nearest file, and in it the last
 line that matches, decides. What lies in a folder that is left out cannot be taken in again.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from pipeline.config import Sources
+from pipeline.config import Limits, Sources
 from pipeline.errors import UsageError
 
 IGNORE_FILE = ".docmillignore"
@@ -71,6 +71,15 @@ def rules_of(settings: Sources) -> Rules:
         _patterns_of_setting(settings.include, "include"),
         _patterns_of_setting(settings.exclude, "exclude"),
     )
+
+
+def size_reason(size_bytes: int, limits: Limits) -> str | None:
+    """Why a source of this size is left out; None if it is not."""
+    if size_bytes == 0:
+        return "empty file"
+    if size_bytes > limits.file_mb * 1_000_000:
+        return f"{size_bytes / 1e6:,.1f} MB, over the limit of {limits.file_mb} MB (limits.file_mb)"
+    return None
 
 
 def read_ignore_file(folder: Path, relative: str = "") -> Patterns | None:

@@ -20,7 +20,7 @@ from urllib.parse import quote_from_bytes
 from pipeline.config import Limits, Sources
 from pipeline.errors import Transient, Unreadable, UsageError
 from pipeline.sources.glob import could_match, matches, split_glob
-from pipeline.sources.ignore import Rules, rules_of
+from pipeline.sources.ignore import Rules, rules_of, size_reason
 from pipeline.sources.specs import expand
 from pipeline.types import Found
 
@@ -151,17 +151,10 @@ class Walker:
             return
         if reason is None and link and inside is not None:
             reason = _link_reason(path, inside)
-        reason = reason or self._size_reason(status)
+        if reason is None:
+            is_file = stat.S_ISREG(status.st_mode)
+            reason = size_reason(status.st_size, self.limits) if is_file else "not a regular file"
         yield Found(uri_of(path), _revision(status), status.st_size, _modified(status), path, reason)
-
-    def _size_reason(self, status: os.stat_result) -> str | None:
-        if not stat.S_ISREG(status.st_mode):
-            return "not a regular file"
-        if status.st_size == 0:
-            return "empty file"
-        if status.st_size > self.limits.file_mb * 1_000_000:
-            return f"{status.st_size / 1e6:,.1f} MB, over the limit of {self.limits.file_mb} MB (limits.file_mb)"
-        return None
 
 
 def _each_once(targets: Sequence[Target], walker: Walker) -> Iterator[Found]:
