@@ -14,8 +14,8 @@ from cli.ingest import ingest_now
 from cli.output import Common, common_options, console, json_line, one_line, print_line, short_name, warn
 from pipeline.errors import UsageError
 from pipeline.ingest.by_hand import choose, ignored, list_ignored, to_retry
+from pipeline.sources.listing import look_up, spec_of
 from pipeline.sources.local import uri_of
-from pipeline.sources.named import path_of
 from pipeline.store import open_store
 from pipeline.types import DocumentRecord
 
@@ -83,8 +83,8 @@ def retry(
     with store.writer():
         chosen = choose(store, [_as_uri(uri) for uri in uris], fingerprint)
         store.record(marked := to_retry(store, chosen))
-    files = [path_of(record.source_uri) for record in marked if record.parent is None]
-    there = [str(path) for path in files if path.exists()]
+    files = [record.source_uri for record in marked if record.parent is None]
+    there = [spec_of(uri) for uri in files if look_up(uri).revision]
     if len(there) < len(files):
         warn(f"{len(files) - len(there)} of {len(files)} files are gone: an ingest of their folder will delete them")
     if at_once and there:

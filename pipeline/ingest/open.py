@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
@@ -17,7 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
 from pipeline.sources.listing import discover
-from pipeline.store import Models, open_store
+from pipeline.store import Models, doc_id, open_store
 
 
 @contextmanager
@@ -68,19 +69,19 @@ def models_of(settings: Settings) -> tuple[Unified, PageModel]:
 
 
 def work_folder(store: str) -> Path:
-    """Where a run keeps its intermediate files: inside a local store, cleared of what a killed run left there; the
-    system's temporary folder for a store elsewhere. Call it under the writer lock."""
+    """Where a run keeps its intermediate files, cleared of what a killed run left there. Call it under the writer
+    lock."""
     folder = clear_work(store)
-    if folder is None:
-        return Path(tempfile.mkdtemp(prefix="docmill-"))
     folder.mkdir(parents=True)
     return folder
 
 
-def clear_work(store: str) -> Path | None:
-    """Take away what a killed run left in a local store, under the writer lock; gives the folder, now not there."""
+def clear_work(store: str) -> Path:
+    """Take away what a killed run left, under the writer lock; gives the folder, now not there: inside a local store,
+    in the user's cache folder for a store elsewhere."""
     if "://" in store and not store.startswith("file://"):
-        return None
-    folder = Path(store.removeprefix("file://")).absolute() / ".work"  # workers need it absolute
+        folder = user_cache_path("docmill") / "work" / doc_id(store.rstrip("/"))
+    else:
+        folder = Path(store.removeprefix("file://")).absolute() / ".work"  # workers need it absolute
     shutil.rmtree(folder, ignore_errors=True)
     return folder

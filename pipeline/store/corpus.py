@@ -25,6 +25,7 @@ from pipeline.store.where import sql_literal
 from pipeline.types import DocumentRecord, Modality
 
 LOCK_WAIT_S = 10.0
+SCHEMES = ("s3://", "gs://", "az://")
 
 
 def open_store(uri: str, *, create: Models | None = None) -> Store:
@@ -34,6 +35,7 @@ def open_store(uri: str, *, create: Models | None = None) -> Store:
     if something else is, `ModelMismatch` if it was made with other models, `StoreError` if it cannot be read or made.
     """
     uri = unquote(uri.removeprefix("file://")) if uri.startswith("file:///") else uri
+    uri = uri.rstrip("/") if "://" in uri else uri
     with translated(uri, "open the store"):
         _check_place(uri, create is not None)
         tables = Tables(uri)
@@ -126,7 +128,12 @@ class Store:
             indexes.refresh(self._tables, merge)
 
     def drop_unused_assets(self) -> int:
-        """Delete pictures that no row shows; gives how many there were."""
+        """Delete pictures that no row shows; gives how many there were.
+
+        None in an object store: another machine may have stored them for rows that it is about to write.
+        """
+        if "://" in self.uri:
+            return 0
         with translated(self.uri, "clear the pictures"):
             return upkeep.drop_unused_assets(self._tables, self._assets)
 
@@ -280,6 +287,10 @@ class Store:
 def _check_place(uri: str, create: bool) -> None:
     """Before anything is written: refuse what is no store, and what is not there unless it is to be made."""
     if "://" in uri:
+        if not uri.startswith(SCHEMES):
+            raise UsageError(
+                f"{uri}: a store is a folder of this machine or {', '.join(SCHEMES)}...; give another --store"
+            )
         return
     place = Path(uri)
     if not place.exists():

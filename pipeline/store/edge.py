@@ -12,12 +12,20 @@ from pipeline.errors import DocmillError, StoreError
 
 Result = TypeVar("Result")
 ATTEMPTS = 5
+DENIED = "access denied; check the credentials in the environment and what they are allowed to do"
 CAUSES = (  # what a message says in small letters, and what it means to a person
     ("no space left", "the disk is full; free some space and run it again, the previous state is intact"),
     ("disk quota", "the disk quota is used up; free some space and run it again, the previous state is intact"),
     ("read-only file system", "the file system is read-only"),
     ("permission denied", "permission denied; check who owns the folder and who may write to it"),
     ("operation not permitted", "permission denied; check who owns the folder and who may write to it"),
+    ("nosuchbucket", "there is no such bucket; check its name, region and endpoint"),
+    ("failed to get aws credentials", "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"),
+    ("invalidaccesskeyid", DENIED),
+    ("signaturedoesnotmatch", DENIED),
+    ("accessdenied", DENIED),
+    ("expiredtoken", DENIED),
+    ("kind: connect", "the object store cannot be reached; check AWS_ENDPOINT_URL, the region and the connection"),
     ("too many open files", "too many open files; raise the limit (`ulimit -n 4096`)"),
 )
 

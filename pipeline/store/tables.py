@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ import pyarrow.compute as pc
 from lancedb.index import FTS
 
 from pipeline.errors import NotAStore, StoreError
+from pipeline.s3_environment import s3_place
+from pipeline.store.edge import retrying
 from pipeline.store.schema import (
     ASSETS,
     CORPUS,
@@ -38,7 +41,10 @@ class Tables:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self._connection = lancedb.connect(uri, read_consistency_interval=dt.timedelta(0))
+        options = storage_options(uri, os.environ)
+        self._connection = lancedb.connect(
+            uri, read_consistency_interval=dt.timedelta(0), storage_options=options or None
+        )
         self._opened: dict[str, Any] = {}
 
     def names(self) -> set[str]:
@@ -55,12 +61,25 @@ class Tables:
         return self._connection.open_table(name)
 
     def create(self, models: Models) -> None:
-        """Make the tables that are missing; each is made in one commit, so a killed run leaves nothing half-made."""
+        """Make the tables that are missing; each is made in one commit, so a killed run leaves nothing half-made.
+
+        Another machine may be making them at the same time; whoever comes second takes what is there.
+        """
         schemas = {CORPUS: corpus_schema(models), DOCUMENTS: documents_schema(), ASSETS: assets_schema()}
         for name in TABLES:
             if not self.exists(name):
-                self._connection.create_table(name, schema=schemas[name])
-        corpus = self.open(CORPUS)
+                self._create(name, schemas[name])
+        retrying(self._create_text_index)
+
+    def _create(self, name: str, schema: Any) -> None:
+        try:
+            self._connection.create_table(name, schema=schema)
+        except (OSError, RuntimeError, ValueError):
+            if not self.exists(name):
+                raise
+
+    def _create_text_index(self) -> None:
+        corpus = self.fresh(CORPUS)
         if not any(index.columns == ["text"] for index in corpus.list_indices()):
             corpus.create_index("text", config=TEXT_INDEX)
 
@@ -114,6 +133,20 @@ class Tables:
             taken = table.take_row_ids(wanted).select(list(columns)).with_row_id().to_arrow()
             by_id = {row.pop("_rowid"): row for row in taken.to_pylist()}
             yield from (by_id[row] for row in wanted)
+
+
+def storage_options(uri: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """What LanceDB must be told of an object store beside what it reads from the environment itself.
+
+    >>> storage_options("s3://bucket/db", {"AWS_ENDPOINT_URL": "http://localhost:9000"})
+    {'endpoint': 'http://localhost:9000', 'allow_http': 'true'}
+    """
+    if not uri.startswith("s3://"):
+        return {}
+    place = s3_place(environment)
+    options = {"endpoint": place.endpoint} if place.endpoint else {}
+    options |= {"region": place.region} if place.region else {}
+    return options | ({"allow_http": "true"} if place.is_plain_http else {})
 
 
 def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
