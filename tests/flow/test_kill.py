@@ -7,21 +7,13 @@ import random
 import shutil
 import signal
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from command import docmill, rows_of, start, summary, wait_for
+from command import docmill, start, summary, wait_for
+from mixed import MIXED, SAMPLES, check, write
 
 pytestmark = [pytest.mark.flow, pytest.mark.filterwarnings("ignore")]  # Prefect's own warnings
-
-SAMPLES = Path(__file__).parents[2] / "sample_docs"
-MIXED = ("notes.md", "open-day.html", "minutes.eml", "handbook.docx", "visitors.xlsx", "paper.pdf", "truncated.pdf")
-WORDS = ("tide", "wheel", "sluice", "gate", "mill", "stone", "flour", "river", "water", "grain", "harbour", "ledger")
-
-
-def write(path: Path, chance: random.Random) -> None:
-    path.write_text("\n\n".join(" ".join(chance.choices(WORDS, k=60)) for _ in range(chance.randint(1, 4))))
 
 
 @pytest.fixture
@@ -49,19 +41,6 @@ def kill_somewhere(folder: Path, store: Path, moment_s: float, environment: dict
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return running and not finished
-
-
-def check(store: Path, clean: Path) -> None:
-    """The rows of a clean run, each id once, and a ledger that counts them."""
-    from pipeline.store import open_store
-
-    rows, records = rows_of(store), list(open_store(str(store)).documents())
-    held = Counter(row["source_uri"] for row in rows)
-    noted = {record.source_uri: record.text_rows + record.image_rows + record.page_rows for record in records}
-
-    assert len({row["id"] for row in rows}) == len(rows)
-    assert rows == rows_of(clean)
-    assert {uri: count for uri, count in noted.items() if count} == dict(held)
 
 
 def survive(kills: int, folder: Path, tmp_path: Path, server: str) -> None:
