@@ -191,6 +191,7 @@ class Prepared:
     failure: Failure | None = None
     skip: str = ""
     seconds: float = 0.0
+    attempts: int = 1  # within this run
 
 
 # chunk and embed --------------------------------------------------------------------------------------------

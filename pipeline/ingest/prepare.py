@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -17,8 +18,11 @@ from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.parse.spool import read
 from pipeline.parse.worker import DiskFull
 from pipeline.route import route
+from pipeline.sources.listing import look_up
 from pipeline.store import doc_id
 from pipeline.types import Attachment, Found, Prepared
+
+PAUSE_S = 0.5  # before the first retry; four times as long before each further one
 
 
 class Preparer:
@@ -31,8 +35,24 @@ class Preparer:
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Every source of a batch and every attachment in it, in no particular order. Raises `StoreError` on a full
-        disk."""
+        disk.
+
+        What fails for a reason that may pass is tried again, up to `retries` times with growing pauses, alone, and as
+        it is by then.
+        """
         folder = self.folder(number)
+        done = self._once(batch, folder)
+        for attempt in range(1, self.settings.retries + 1):
+            again = _sources_to_retry(batch, done)
+            if not again:
+                break
+            time.sleep(PAUSE_S * 4 ** (attempt - 1))
+            done = [item for item in done if _source(item) not in again]
+            for uri in again:
+                done += [replace(item, attempts=attempt + 1) for item in self._once([look_up(uri)], folder)]
+        return done
+
+    def _once(self, batch: Sequence[Found], folder: Path) -> list[Prepared]:
         done = fetch_all(batch, folder, self.settings.limits)
         jobs = [self._job(item, folder) for item in done if item.failure is None and not item.skip]
         revisions = {item.blob.uri: item.revision for item in done}
@@ -82,6 +102,18 @@ class Preparer:
                 child = replace(child, blob=replace(child.blob, parent=item.blob.uri, depth=depth, name=event.name))
                 too_deep = f"an attachment more than {limit} deep (limits.attachment_depth)"
                 yield replace(child, skip=too_deep) if depth > limit else child
+
+
+def _sources_to_retry(batch: Sequence[Found], done: Sequence[Prepared]) -> list[str]:
+    """Sources that failed, or an attachment of which failed, for a reason that may pass; not those that a plan holds to
+    certain bytes: they would fail again."""
+    hopeful = {_source(item) for item in done if item.failure is not None and item.failure.transient}
+    return [found.uri for found in batch if found.uri in hopeful and found.sha256 is None]
+
+
+def _source(item: Prepared) -> str:
+    """The URI of the source that a document is, or is inside of."""
+    return item.blob.uri if item.blob.parent is None else item.blob.uri.partition("!/")[0]
 
 
 def _outcome(parsed: Parsed, revisions: dict[str, str]) -> Prepared:

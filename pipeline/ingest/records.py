@@ -57,7 +57,7 @@ def record_of(
         page=failure.page,
         message=failure.message,
         transient=failure.transient,
-        attempts=1,
+        attempts=item.attempts,
         fingerprint=fingerprint(failure),
         text_rows=0,
         image_rows=0,
@@ -72,7 +72,7 @@ def merged(record: DocumentRecord, before: DocumentRecord | None) -> DocumentRec
     record = replace(record, first_seen=before.first_seen or record.first_seen)
     if record.state != "quarantined":
         return record
-    attempts = before.attempts + 1 if before.content_sha256 == record.content_sha256 else 1
+    attempts = record.attempts + (before.attempts if before.content_sha256 == record.content_sha256 else 0)
     rows = (before.text_rows, before.image_rows, before.page_rows)
     record = replace(record, attempts=attempts, text_rows=rows[0], image_rows=rows[1], page_rows=rows[2])
     stays_ignored = before.by_hand == "ignore" and before.content_sha256 == record.content_sha256
