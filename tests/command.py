@@ -45,7 +45,7 @@ def summary(done: subprocess.CompletedProcess[str]) -> Mapping[str, Any]:
     return result
 
 
-def rows_of(store: Path) -> list[dict[str, Any]]:
+def rows_of(store: Path | str) -> list[dict[str, Any]]:
     """All rows without what differs between two runs that do the same."""
     from pipeline.store import open_store
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.main import run
 from pipeline.config import Limits, Sources
 from pipeline.errors import LimitExceeded, Transient, UsageError
 from pipeline.sources import bucket, listing
@@ -227,3 +228,25 @@ def test_broken_and_alien_objects_are_told_apart(s3: S3, corpus: Corpus) -> None
     assert (summary.indexed, summary.skipped, summary.quarantined) == (1, 1, 1)
     assert records[ROOT + "docs/broken.pdf"].message.startswith("broken.pdf: ")
     assert records[ROOT + "docs/good.txt"].modified_at is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("ingest", "s3://no-such-bucket/x/"), 2, "there is no such bucket"),
+        (("plan", ROOT + "empty/"), 2, "is it the right folder"),
+        (("plan", ROOT + "nothing"), 2, "no such object or folder"),
+        (("status", "--store", "s3://no-such-bucket/db"), 1, "there is no such bucket"),
+        (("status", "--store", ROOT + "none"), 2, "no docmill store at"),
+        (("status", "--store", "ftp://host/db"), 2, "a store is a folder of this machine or s3://"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_one_line(
+    s3: S3, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    """A bucket, prefix or store that is not there, with the exit code of usage or failure."""
+    ended = run(arguments)
+    said = capsys.readouterr().err
+
+    assert (ended, said.count("\n")) == (code, 1)
+    assert message in said

@@ -36,6 +36,8 @@ from pipeline.route import ROUTER_VERSION
 from pipeline.store import RowFile, Store, TokenCounts
 from pipeline.types import DocumentRecord, Failure, Found, Prepared, Row
 
+SHARED_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # between counts, while another machine writes to the store, too
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -166,6 +168,7 @@ class Ingest:
             self._refresh_frequencies()
         self.store.refresh_indexes()  # writes nothing where they cover all rows, as they do unless a run was cut short
         outcomes = self.tally.outcomes
+        rows, noted = self._count_rows()
         summary = Summary(
             run_id=self.run_id,
             discovered=plan.discovered,
@@ -175,7 +178,7 @@ class Ingest:
             quarantined=outcomes["quarantined"],
             deleted=deleted,
             attachments=self.tally.attachments,
-            rows={str(modality): count for modality, count in self.store.count().items()},
+            rows=rows,
             seconds=round(time.monotonic() - self._started, 2),
             table_version=self.store.version(),
             slowest=tuple(sorted(self.tally.slowest, reverse=True)),
@@ -184,7 +187,7 @@ class Ingest:
             reused=self.tally.reused,
             stale=plan.stale,
         )
-        check(summary, self.store.ledger_counts())
+        check(summary, noted)
         return summary
 
     def close(self) -> None:
@@ -193,6 +196,16 @@ class Ingest:
 
     def _note(self, item: Surveyed) -> list[DocumentRecord]:
         return note(item.found, item.before, item.decision, self.run_id, self.now())
+
+    def _count_rows(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows in the table and by the ledger; no lock keeps other machines from being between the two."""
+        for wait_s in SHARED_WAITS_S if "://" in self.store.uri else (0.0,):
+            time.sleep(wait_s)
+            rows = {str(modality): count for modality, count in self.store.count().items()}
+            noted = self.store.ledger_counts()
+            if rows == noted:
+                break
+        return rows, noted
 
     # embedding ------------------------------------------------------------------------------------------------
 
