@@ -5,6 +5,7 @@ Nothing is ever unpacked to disk by its name in the archive.
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +15,7 @@ from lxml import etree
 from pipeline.config import Limits
 from pipeline.errors import LimitExceeded, Unreadable
 
+DECLARATIONS = re.compile(rb"<!DOCTYPE[^\[>]*\[.*?\]\s*>", re.S)  # of entities, which may multiply without end
 RATIO_FREE_BYTES = 10 * 1024 * 1024  # a small text file may well be packed 1:200
 DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -31,6 +33,7 @@ class Archive:
             raise Unreadable(f"{name}: is not a sound zip archive ({error}); it may be cut off") from error
         _check(members, path.stat().st_size, name, limits)
         self._sizes = {member.filename: member.file_size for member in members}
+        self.damage: list[str] = []  # parts that were not read to their end
 
     def names(self) -> list[str]:
         return list(self._sizes)
@@ -56,23 +59,33 @@ class Archive:
             return None
 
     def xml(self, member: str) -> etree._Element:
-        """The tree of a member. Raises `Unreadable`."""
-        return parse_xml(self.read(member), f"{self._name}: {member}")
+        """The tree of a member, as far as it can be read (then `damage` names it). Raises `Unreadable`."""
+        return parse_xml(self.read(member), f"{self._name}: {member}", self.damage)
 
     def close(self) -> None:
         self._zip.close()
 
 
-def parse_xml(data: bytes, name: str) -> etree._Element:
-    """A tree without entities expanded, DTDs loaded or anything fetched. Raises `Unreadable`."""
+def parse_xml(data: bytes, name: str, damage: list[str] | None = None) -> etree._Element:
+    """A tree without entities expanded, DTDs loaded or anything fetched. Raises `Unreadable`.
+
+    Of XML that is not well-formed it is what comes before the error, which is told in `damage`.
+    """
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, recover=True)
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(DECLARATIONS.sub(b"", data, count=1), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unreadable(f"{name} is not well-formed XML ({error})") from error
     if root is None:
         raise Unreadable(f"{name} holds no XML")
+    fatal = next((entry for entry in parser.error_log if _ends_reading(entry)), None)
+    if fatal is not None and damage is not None:
+        damage.append(f"{name}: damaged at line {fatal.line} ({fatal.message.strip()}); text may be missing")
     return root
+
+
+def _ends_reading(entry: etree._LogEntry) -> bool:
+    return bool(entry.level_name == "FATAL" and entry.type_name != "ERR_UNDECLARED_ENTITY")
 
 
 def _check(members: list[zipfile.ZipInfo], packed_bytes: int, name: str, limits: Limits) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pipeline.errors import Unreadable, to_failure
 from pipeline.parse import ParseOptions
-from pipeline.parse.markdown_table import table_parts
+from pipeline.parse.markdown_table import padded, table_parts
 from pipeline.parse.slices import slices
 from pipeline.parse.text import TextReader
 from pipeline.types import Blob, Event, Info
 
 DELIMITERS = ",;\t|"
 SAMPLE_LINES = 50
+LONGEST_CELL = 1 << 20  # characters
 
 
 def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:  # noqa: ARG001
@@ -25,8 +26,8 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     lines = reader.lines()
     sample = list(islice(lines, SAMPLE_LINES))
     tabs = blob.media_type == "text/tab-separated-values"
+    csv.field_size_limit(LONGEST_CELL)
     delimiter = _delimiter(sample, "\t" if tabs else ",")
-    csv.field_size_limit(1 << 20)
     yield Info(metadata={"delimiter": {"\t": "tab"}.get(delimiter, delimiter)})
     rows = csv.reader(chain(sample, lines), delimiter=delimiter)
     try:
@@ -41,7 +42,10 @@ def _delimiter(sample: list[str], default: str) -> str:
     """The delimiter that splits most lines of the sample into the same number of cells, more than one."""
     best, most = default, 0.0
     for delimiter in default + DELIMITERS.replace(default, ""):
-        widths = Counter(len(row) for row in csv.reader(sample, delimiter=delimiter) if row)
+        try:
+            widths = Counter(len(row) for row in csv.reader(sample, delimiter=delimiter) if row)
+        except csv.Error:  # an endless cell: this is not the delimiter
+            continue
         width, lines = max(((w, n) for w, n in widths.items() if w > 1), key=lambda item: item[1], default=(1, 0))
         score = lines / max(1, widths.total()) + width / 10_000
         if lines and score > most + 1e-9:
@@ -58,7 +62,7 @@ def _with_header(rows: Iterator[list[str]]) -> Iterator[list[str]]:
     if len(first) > 1 and any(_is_number(cell) for cell in first[0]):
         yield [_letters(i) for i in range(width)]
     for row in chain(first, rows):
-        yield row + [""] * (width - len(row))
+        yield padded(row, width)
 
 
 def _is_number(cell: str) -> bool:

@@ -36,11 +36,13 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
         core = document.core_properties
         info = document_info(core, path, core.author or "")
         yield info
-        for page in slices(WordReader(document, PictureWriter(work_dir, options.limits)).pieces()):
+        writer = PictureWriter(work_dir, options.limits)
+        for page in slices(WordReader(document, writer).pieces()):
             if not info.title and (title := next((p.text for p in page.parts if p.kind == "heading"), "")):
                 info = replace(info, title=title[:500])
                 yield info
             yield page
+        yield from writer.left_out()
 
 
 class WordReader:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from pipeline.config import Limits
-from pipeline.types import Picture
+from pipeline.errors import LimitExceeded, to_failure
+from pipeline.types import Failure, Picture
 
 SMALLEST_PX = 48  # icons, bullets and tracking pixels are smaller
 LONGEST_PX = 2048
@@ -23,19 +25,34 @@ class PictureWriter:
         self._work_dir = work_dir
         self._limits = limits
         self._written = 0
-        self.left_out = 0  # pictures beyond the limit
+        self._beyond = 0  # pictures beyond the number that is kept
+        self._huge = 0  # pictures that were not decoded
 
     def write(self, data: bytes, caption: str = "", context: str = "") -> Picture | None:
         """The picture in `data`, its long side at most 2048 px, or None for an icon, a broken or a huge picture."""
         if self._written >= self._limits.pictures:
-            self.left_out += 1
+            self._beyond += 1
             return None
-        written = _reencode(data, self._work_dir / f"picture-{self._written:05d}", self._limits.picture_mpx)
+        try:
+            written = _reencode(data, self._work_dir / f"picture-{self._written:05d}", self._limits.picture_mpx)
+        except LimitExceeded:
+            self._huge += 1
+            return None
         if written is None:
             return None
         self._written += 1
         path, width, height = written
         return Picture(path, width, height, caption=_line(caption), context=_line(context)[:1000])
+
+    def left_out(self) -> Iterator[Failure]:
+        """What the limits kept out of the document, once all its pictures were offered."""
+        most, mpx = self._limits.pictures, self._limits.picture_mpx
+        if self._beyond:
+            problem = f"{self._beyond} pictures after the first {most} were left out (limits.pictures)"
+            yield to_failure(LimitExceeded(problem), "parse")
+        if self._huge:
+            problem = f"{self._huge} pictures of more than {mpx:g} megapixels were left out (limits.picture_mpx)"
+            yield to_failure(LimitExceeded(problem), "parse")
 
 
 def _reencode(data: bytes, stem: Path, most_mpx: float) -> tuple[Path, int, int] | None:
@@ -44,13 +61,15 @@ def _reencode(data: bytes, stem: Path, most_mpx: float) -> tuple[Path, int, int]
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
-                if min(width, height) < SMALLEST_PX or width * height > most_mpx * 1e6:
+                if min(width, height) < SMALLEST_PX:
                     return None
+                if width * height > most_mpx * 1e6:
+                    raise LimitExceeded(f"{width} x {height} pixels")
                 return _save(image, stem)
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, IndexError, OverflowError, ArithmeticError):
         return None  # Pillow's answers to broken files; a picture that cannot be decoded is left out
-    except Image.DecompressionBombError:
-        return None
+    except Image.DecompressionBombError as error:
+        raise LimitExceeded(str(error)) from error
 
 
 def _save(image: Image.Image, stem: Path) -> tuple[Path, int, int]:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from pipeline.errors import PasswordNeeded, Unreadable
+from pipeline.errors import PasswordNeeded, Unreadable, to_failure
 from pipeline.parse import ParseOptions
 from pipeline.parse.archive import Archive
 from pipeline.parse.embedded_picture import PictureWriter
@@ -31,6 +31,8 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     yield _info(root)
     writer = PictureWriter(work_dir, options.limits)
     yield from slices(_chapters(archive, root, posixpath.dirname(package), writer))
+    yield from writer.left_out()
+    yield from (to_failure(Unreadable(problem), "parse") for problem in archive.damage)
     archive.close()
 
 

@@ -25,11 +25,13 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     data = blob.path.read_bytes()
     if data.lstrip()[:5] == b"%PDF-":
         raise Unreadable(f"{blob.name}: is a PDF, not a web page; give it the right name and ingest it again")
-    info, parts, pictures = read_html(data, beside(blob.path), PictureWriter(work_dir, options.limits))
+    writer = PictureWriter(work_dir, options.limits)
+    info, parts, pictures = read_html(data, beside(blob.path), writer)
     yield info
     if not parts and not pictures:
         raise Unreadable(f"{blob.name}: holds no text; check that the file is complete")
     yield from slices([*pictures, *parts])
+    yield from writer.left_out()
 
 
 def read_html(

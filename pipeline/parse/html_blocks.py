@@ -15,7 +15,7 @@ from lxml import etree
 from lxml.html import HtmlElement
 
 from pipeline.parse.html_main import visible_text
-from pipeline.parse.markdown_table import table_parts
+from pipeline.parse.markdown_table import padded, table_parts
 from pipeline.parse.unstructured_setup import prepare
 from pipeline.types import Part
 
@@ -33,7 +33,7 @@ BREAKS = HEADINGS | {
 KINDS = {"ListItem": "list", "CodeSnippet": "code", "Title": "heading"}
 MOST_SPAN = 50  # rows or columns of one cell, so that a small page cannot become a huge table
 MOST_REPEATED_CHARS = 200
-MOST_PADDED_CELLS = 100
+MOST_COLUMNS = 1_000  # beyond it a cell is one cell, whatever it says
 LOST_SHARE = 0.005
 
 
@@ -102,14 +102,16 @@ def table_rows(table: HtmlElement) -> list[list[str]]:
         for cell in tr.iterchildren("td", "th"):
             _fill_spans(row, open_spans)
             text, across, down = visible_text(cell), _span(cell, "colspan"), _span(cell, "rowspan")
+            if len(row) + across > MOST_COLUMNS:
+                across = down = 1
             if down > 1:
                 repeated = text if len(text) <= MOST_REPEATED_CHARS else ""
                 open_spans.update({len(row) + i: (down - 1, repeated if i == 0 else "") for i in range(across)})
             row += [text] + [""] * (across - 1)
         _fill_spans(row, open_spans)
         rows.append(row)
-    width = min(max(map(len, rows), default=0), MOST_PADDED_CELLS)
-    return [row + [""] * (width - len(row)) for row in rows]
+    width = max(map(len, rows), default=0)
+    return [padded(row, width) for row in rows]
 
 
 def _own_rows(table: HtmlElement) -> list[HtmlElement]:

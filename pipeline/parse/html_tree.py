@@ -15,6 +15,10 @@ from pipeline.types import Info
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 NESTING = re.compile(r"</?(?:div|span|font|section|table|tbody|tr|td|b|i|u|em|strong|blockquote|center)\b[^<>]*>", re.I)
+KEPT = r"html|head|body|title|meta|script|style|template|p|h[1-6]|li|pre|br|img|hr"  # they do not nest, or hold no text
+ENDS = re.compile(r"</(?:body|html)\s*>", re.I)  # what follows them is shown, but the parser drops it
+UNKEPT = re.compile(rf"</?(?!(?:{KEPT})\b)[a-z][^<>]*>", re.I)
+DECLARATIONS = re.compile(r"<!DOCTYPE[^\[>]*\[.*?\]\s*>", re.I | re.S)  # of entities: no browser reads them
 META_NAMES = {
     "author": ("author", "article:author", "dc.creator", "dcterms.creator", "citation_author", "parsely-author"),
     "date": ("article:published_time", "date", "dc.date", "dcterms.created", "citation_publication_date", "pubdate"),
@@ -27,11 +31,14 @@ META_NAMES = {
 def parse_page(data: bytes | str) -> HtmlElement | None:
     """The tree of a page, however broken, or None when there is nothing in it."""
     text = data if isinstance(data, str) else decode(data, declared_in_html(data))
-    text = CONTROL.sub("", text)
+    text = ENDS.sub(" ", DECLARATIONS.sub("", CONTROL.sub("", text), count=1))
     if not text.strip():
         return None
     root, too_deep = _tree(text)
-    return _tree(NESTING.sub(" ", text))[0] if too_deep else root
+    for nesting in (NESTING, UNKEPT):  # first the usual tags, then all that could nest
+        if too_deep:
+            root, too_deep = _tree(nesting.sub(" ", text))
+    return root
 
 
 def _tree(text: str) -> tuple[HtmlElement | None, bool]:

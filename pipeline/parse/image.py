@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ BROKEN = (*caption.BROKEN, EOFError, struct.error, zlib.error)  # Pillow's answe
 PICTURE_PX = 2048  # long side of a picture for the embedder
 PAGE_PX = 3500  # long side of a page: A4 at 300 dpi
 DPI = (72, 1200)  # what is outside is no scanner's resolution
+COUNTED_BYTES = 32 << 20  # of an animation; in more there may be millions of frames
 MANY_COLOURS = 2048  # in a small copy: a photograph or a noisy scan, which PNG does not compress
 TURNS = {  # EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,8 +60,16 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
             frames = _frame_count(image, blob, options.limits)
             yield _info(image, blob, frames)
             paged = image.format == "TIFF"
+            kept, most = 0, options.limits.pictures
             for number in range(options.first_page, (frames if paged else 1) + 1):
-                yield _frame(image, number, frames if paged else 1, blob, work_dir, options)
+                event = _frame(image, number, frames if paged else 1, blob, work_dir, options)
+                if isinstance(event, Page) and event.pictures:
+                    kept += 1
+                    event = event if kept <= most else _without_pictures(event)
+                yield event
+            if kept > most:
+                problem = f"{kept - most} pictures after the first {most} were left out (limits.pictures)"
+                yield to_failure(LimitExceeded(problem), "parse")
 
 
 def _open(blob: Blob, limits: Limits) -> ImageFile.ImageFile:
@@ -77,13 +87,28 @@ def _open(blob: Blob, limits: Limits) -> ImageFile.ImageFile:
 
 
 def _frame_count(image: ImageFile.ImageFile, blob: Blob, limits: Limits) -> int:
+    """Frames of a TIFF up to the first that cannot be found; those of an animation are counted for the record only."""
     try:
-        frames = int(getattr(image, "n_frames", 1))
+        if image.format != "TIFF":
+            return int(getattr(image, "n_frames", 1)) if blob.size_bytes < COUNTED_BYTES else 1
+        found = _tiff_frames(image, limits.pages)
+        image.seek(0)
     except BROKEN as error:
         raise Unreadable(_damaged(blob, error)) from error
-    if image.format == "TIFF" and frames > limits.pages:
-        raise LimitExceeded(f"{blob.name}: {frames} frames; at most {limits.pages} are taken (limits.pages)")
-    return frames
+    if found > limits.pages:
+        raise LimitExceeded(f"{blob.name}: more than {limits.pages} frames (limits.pages)")
+    return found
+
+
+def _tiff_frames(image: ImageFile.ImageFile, most: int) -> int:
+    for frame in range(1, most + 1):
+        try:
+            image.seek(frame)
+        except EOFError:
+            return frame
+        except BROKEN:
+            return frame + 1  # reading it will tell what is wrong
+    return most + 1
 
 
 def _frame(
@@ -95,6 +120,12 @@ def _frame(
         if frames == 1:
             raise
         return to_failure(type(error)(f"{error} (frame {number} of {frames})"), "parse", number)
+
+
+def _without_pictures(page: Page) -> Page:
+    for picture in page.pictures:
+        picture.path.unlink()
+    return replace(page, pictures=())
 
 
 def _page(image: ImageFile.ImageFile, number: int, blob: Blob, work_dir: Path, options: ParseOptions) -> Page:

@@ -15,6 +15,8 @@ from pipeline.parse.embedded_picture import PictureWriter
 from pipeline.parse.mail_parts import File, attachments, decoded_words, mail_info, mail_pages
 from pipeline.types import Blob, Event
 
+LONGEST_HEADER = 200_000  # characters; decoding takes the square of it
+MOST_HEADERS = 10  # of one name
 HEADERS = ("From", "To", "Cc", "Bcc", "Date")
 ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
 
@@ -37,6 +39,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     writer = PictureWriter(work_dir, options.limits)
     shown = {file.cid: file for file in files if file.cid}
     yield from mail_pages(subject, headers, html, plain, shown, writer)
+    yield from writer.left_out()
     attached = [file for file in files if not (file.cid and f"cid:{file.cid}" in html)]
     yield from attachments(attached, work_dir, options.limits)
     if len(attached) > options.limits.attachments:
@@ -45,8 +48,8 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
 
 
 def header(message: Message, name: str) -> str:
-    """A header as text on one line, encoded words decoded, whatever their state."""
-    values = [decoded_words(value) for value in message.get_all(name, [])]
+    """A header as text on one line, encoded words decoded, whatever their state; of a huge one its beginning."""
+    values = [decoded_words(str(value)[:LONGEST_HEADER]) for value in message.get_all(name, [])[:MOST_HEADERS]]
     return " ".join(", ".join(values).split())
 
 

@@ -42,6 +42,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     yield from slices(pieces)
     for chunk in chunks:
         yield from slices(_pieces(chunk, blob, writer))
+    yield from writer.left_out()
     if reader.cut:
         yield to_failure(reader.error(), "parse", 1)
 

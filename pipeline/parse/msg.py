@@ -42,6 +42,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     yield mail_info(subject, headers)
     writer = PictureWriter(work_dir, options.limits)
     yield from mail_pages(subject, headers, html, plain, {f.cid: f for f in files if f.cid}, writer)
+    yield from writer.left_out()
     attached = [file for file in files if file.data and not (file.cid and f"cid:{file.cid}" in html)]
     yield from attachments(attached, work_dir, options.limits)
     if len(attached) > options.limits.attachments:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from pipeline.errors import PasswordNeeded
+from pipeline.errors import PasswordNeeded, Unreadable, to_failure
 from pipeline.parse import ParseOptions
 from pipeline.parse.archive import Archive
 from pipeline.parse.embedded_picture import PictureWriter
@@ -30,7 +30,10 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     if "META-INF/manifest.xml" in archive and b"encryption-data" in archive.read("META-INF/manifest.xml"):
         raise PasswordNeeded(f"{blob.name}: is encrypted; save it without a password")
     yield _info(archive)
-    yield from slices(OdtReader(archive, PictureWriter(work_dir, options.limits)).pieces())
+    writer = PictureWriter(work_dir, options.limits)
+    yield from slices(OdtReader(archive, writer).pieces())
+    yield from writer.left_out()
+    yield from (to_failure(Unreadable(problem), "parse") for problem in archive.damage)
     archive.close()
 
 

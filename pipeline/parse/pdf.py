@@ -26,6 +26,7 @@ from pipeline.parse.pdf_text import body_type, paragraphs, to_part
 from pipeline.types import Attachment, Blob, Box, Event, Failure, Info, Page, PageImage, Part
 
 MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, pymupdf.mupdf.FzErrorBase)
+NO_MEMORY = re.compile(r"\b[mc]?(?:re)?alloc\b.*failed")
 JUNK_TITLE = re.compile(
     r"^(?:microsoft (?:word|powerpoint|excel)\b.*|untitled\b.*|\(?anonymous\)?|.*\.(?:docx?|pptx?|xlsx?)"
     r"|\S+\.\w{2,4}|\W*)$",
@@ -93,6 +94,7 @@ def _open(blob: Blob, options: ParseOptions) -> pymupdf.Document:
         doc = pymupdf.open(blob.path, filetype="pdf")
         pages = 0 if doc.needs_pass else doc.page_count
     except MUPDF_ERRORS as error:
+        _check_memory(error)
         raise Unreadable(f"{blob.name}: not a readable PDF ({error}){_warnings()}") from error
     if not doc.is_pdf:
         raise Unreadable(f"{blob.name}: named a PDF but holds something else; give it its own suffix")
@@ -144,6 +146,7 @@ def _page_events(doc: pymupdf.Document, number: int, reading: _Reading) -> Itera
         yield from _read_page(page, content, number, reading)
         yield from _attached(reading, number, page=page)
     except MUPDF_ERRORS as error:
+        _check_memory(error)
         problem = Unreadable(f"page {number} could not be read ({error}){_warnings()}")
         problem.__cause__ = error
         yield to_failure(problem, "parse", number)
@@ -230,6 +233,7 @@ def _attached(
     except DocmillError as error:
         yield to_failure(error, "parse", number)
     except MUPDF_ERRORS as error:
+        _check_memory(error)
         problem = Unreadable(f"an attachment could not be read ({error})")
         problem.__cause__ = error
         yield to_failure(problem, "parse", number)
@@ -244,6 +248,12 @@ def _title_of(events: list[Event]) -> str:
 def _text_limit(number: int, pages: int, options: ParseOptions) -> Failure:
     problem = f"over {options.limits.text_mb} MB of text (limits.text_mb); stopped after page {number} of {pages}"
     return to_failure(LimitExceeded(problem), "parse", number)
+
+
+def _check_memory(error: BaseException) -> None:
+    """Raises `MemoryError` for what MuPDF says when it gets no more memory."""
+    if NO_MEMORY.search(str(error)):
+        raise MemoryError(str(error)) from error
 
 
 def _warnings() -> str:

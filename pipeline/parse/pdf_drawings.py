@@ -28,12 +28,28 @@ def read_drawings(page: pymupdf.Page, turn: pymupdf.Matrix | None) -> tuple[list
     """All paths (at most `MOST_DRAWINGS`) and, unless there are too many, all strokes and rectangles in them."""
     drawings = []
     rules: list[Box] = []
-    for path in page.get_cdrawings()[:MOST_DRAWINGS]:
-        items = path.get("items", ())
-        drawings.append(Drawing(turned(path["rect"], turn), len(items), any(map(_is_slanted, items[:50]))))
+    for rect, items in _paths(page):
+        drawings.append(Drawing(turned(rect, turn), len(items), any(map(_is_slanted, items[:50]))))
         if len(items) <= MOST_PIECES and len(rules) <= MOST_RULES:
             rules += [turned(box, turn) for box in _straight(items)]
     return drawings, rules if len(rules) <= MOST_RULES else []
+
+
+def _paths(page: pymupdf.Page) -> list[tuple[Box, list[Any]]]:
+    """Box and items of the first paths, one for what is filled and then stroked; of millions only those are held."""
+    paths: list[tuple[Box, list[Any]]] = []
+    filled: list[Any] | None = None
+
+    def take(path: dict[str, Any]) -> bool:
+        nonlocal filled
+        kind, items = path["type"], path.get("items", [])
+        if (kind != "s" or items != filled) and len(paths) < MOST_DRAWINGS:
+            paths.append((path["rect"], items))
+        filled = items if kind == "f" else None
+        return True
+
+    page.get_cdrawings(callback=take)
+    return paths
 
 
 def _is_slanted(item: Any) -> bool:

@@ -41,7 +41,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
         if number > options.limits.pages:
             error = LimitExceeded(f"{blob.name}: slides after {options.limits.pages} are over limits.pages")
             yield to_failure(error, "parse", number)
-            return
+            break
         if number < options.first_page:
             continue
         try:
@@ -53,6 +53,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
         parts = tuple(piece for piece in pieces if isinstance(piece, Part))
         pictures = tuple(piece for piece in pieces if isinstance(piece, Picture))
         yield Page(number, SLIDE, parts=parts, pictures=pictures)
+    yield from writer.left_out()
 
 
 class SlideReader:

@@ -148,7 +148,7 @@ class Sandbox:
 
     def _outcome(self, future: Future[Failure | None], attempt: _Attempt) -> Parsed | _Attempt:
         error = future.exception() if future.done() else BrokenProcessPool("the pool has stopped")
-        if isinstance(error, BrokenProcessPool):  # a worker died between two documents: nobody's fault
+        if isinstance(error, BrokenProcessPool) or _worn_out(error):  # before it read anything: nobody's fault
             attempt.breaks += 1
             if attempt.breaks <= RESTARTS:
                 return attempt
@@ -254,6 +254,10 @@ def _fresh(job: ParseJob) -> _Attempt:
 
 def _paged(job: ParseJob) -> bool:
     return job.blob.media_type in PAGED
+
+
+def _worn_out(error: BaseException | None) -> bool:
+    return isinstance(error, ProcessExpired) and error.exitcode == worker.WORN_OUT
 
 
 def _parsed(attempt: _Attempt, failure: Failure | None) -> Parsed:

@@ -10,15 +10,18 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import DocmillError, LimitExceeded, Transient, to_failure
 from pipeline.parse import ParseOptions, spool
+from pipeline.parse.wear import is_worn
 from pipeline.types import Attachment, Blob, Event, Failure, Page
 
 Parser = Callable[[Blob, Path, ParseOptions], Iterator[Event]]
 OUT_OF_MEMORY = 77  # exit code; the process ends, so that the next document gets all of its memory again
+WORN_OUT = 78  # exit code, before anything is read: the document goes to a fresh worker
 STARTED = ".started"  # its time tells how long a worker that died had been at it
 SPOOL_PER_TEXT = 4  # lines with boxes and JSON around the text
 
@@ -27,8 +30,11 @@ def run(parser: Parser, blob: Blob, work_dir: Path, options: ParseOptions, event
     """Spool one document's events to `work_dir`; returns the failure of the whole document, if any.
 
     An event that takes longer than `event_s` seconds ends the process with SIGALRM: the kernel stops native code
-    as well. MemoryError ends it with `OUT_OF_MEMORY`. Any exception of a parser is a value, never raised.
+    as well. MemoryError ends it with `OUT_OF_MEMORY`, and a worker worn by earlier documents with `WORN_OUT`. Any
+    exception of a parser is a value, never raised.
     """
+    if is_worn(options.limits):
+        os._exit(WORN_OUT)
     (work_dir / STARTED).touch()
     try:
         with (work_dir / spool.NAME).open("ab") as out:
@@ -55,31 +61,47 @@ class ParserBug(DocmillError):
     """A parser raised what it never should; the message says where."""
 
 
+@dataclass(slots=True)
+class _Taken:
+    """What has been spooled of a document, by this attempt and by those before a crash."""
+
+    attachments: set[Path] = field(default_factory=set)
+    pages: int = 0
+    text_bytes: int = 0
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Attachment():
+                self.attachments.add(event.path)
+            case Page():
+                self.pages += 1
+                self.text_bytes += sum(len(part.text.encode(errors="replace")) for part in event.parts)
+
+
 def _spool(out: BinaryIO, parser: Parser, blob: Blob, work_dir: Path, options: ParseOptions, event_s: float) -> None:
-    known = _attachments(work_dir) if options.first_page > 1 else frozenset()
-    room = SPOOL_PER_TEXT * options.limits.text_mb << 20
-    pages = 0
+    limits, taken = options.limits, _Taken()
+    if options.first_page > 1:
+        for event in spool.read(work_dir / spool.NAME):
+            taken.add(event)
+    room = (SPOOL_PER_TEXT * limits.text_mb << 20) - out.tell()
     signal.setitimer(signal.ITIMER_REAL, event_s)
     for event in parser(blob, work_dir, options):
         match event:
-            case Attachment() if event.path in known:
+            case Attachment() if event.path in taken.attachments:  # a resumed parser yields them again
                 continue
             case Page(number=int(number)) if number < options.first_page:
                 continue
-            case Page():
-                pages += 1
-        if pages > options.limits.pages:
-            raise LimitExceeded(f"{blob.name}: more than {options.limits.pages} pages (limits.pages)")
+        taken.add(event)
+        if taken.pages > limits.pages:
+            raise LimitExceeded(f"{blob.name}: more than {limits.pages} pages (limits.pages)")
         room -= spool.append(out, event)
         if room < 0:
-            raise LimitExceeded(f"{blob.name}: more than {options.limits.text_mb} MB of text (limits.text_mb)")
+            raise LimitExceeded(f"{blob.name}: more than {limits.text_mb} MB of text (limits.text_mb)")
+        if taken.text_bytes > limits.text_mb << 20:
+            problem = f"what follows the first {limits.text_mb} MB of text was left out (limits.text_mb)"
+            spool.append(out, to_failure(LimitExceeded(problem), "parse"))
+            return
         signal.setitimer(signal.ITIMER_REAL, event_s)
-
-
-def _attachments(work_dir: Path) -> frozenset[Path]:
-    """Those that were spooled before a crash; a resumed parser yields them again."""
-    events = spool.read(work_dir / spool.NAME)
-    return frozenset(event.path for event in events if isinstance(event, Attachment))
 
 
 def _bug(blob: Blob, error: BaseException) -> ParserBug:

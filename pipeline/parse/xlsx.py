@@ -12,7 +12,7 @@ from pipeline.errors import LimitExceeded, to_failure
 from pipeline.parse import ParseOptions
 from pipeline.parse.archive import Archive
 from pipeline.parse.embedded_picture import PictureWriter
-from pipeline.parse.markdown_table import table_parts
+from pipeline.parse.markdown_table import padded, table_parts
 from pipeline.parse.office_file import damaged_is_unreadable, document_info, opened
 from pipeline.parse.slices import slices
 from pipeline.types import Blob, Event, Part, Picture, Route
@@ -34,7 +34,8 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
         book = openpyxl.load_workbook(str(path), read_only=True, data_only=True)
         core, names = book.properties, book.sheetnames
         yield document_info(core, path, core.creator or "", len(names))
-        pictures = _pictures(path, blob, PictureWriter(work_dir, options.limits), options)
+        writer = PictureWriter(work_dir, options.limits)
+        pictures = _pictures(path, blob, writer, options)
         for number, sheet in enumerate(book.worksheets, start=1):
             if number > options.limits.pages:
                 error = LimitExceeded(f"{blob.name}: sheets after {options.limits.pages} are over limits.pages")
@@ -43,6 +44,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
             if number >= options.first_page:
                 found = pictures if number == 1 else ()
                 yield from slices(chain(found, _sheet(sheet)), number, SHEET)
+        yield from writer.left_out()
         book.close()
 
 
@@ -61,7 +63,7 @@ def _trimmed(rows: Any) -> Iterator[list[str]]:
             cells.pop()
         if cells:
             width = width or len(cells)
-            yield cells + [""] * (width - len(cells))
+            yield padded(cells, width)
 
 
 def _value(cell: Any) -> str:
