@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import click
 from rich.console import Console
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name, warn
+from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.manifest import read_manifest
 from pipeline.sources.listing import discover
@@ -92,7 +95,7 @@ def ingest_now(
         "allow_mass_delete": allow_mass_delete,
     }
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
-        summary = _run(fields, tell)
+        summary = _run(settings, fields, tell)
     if common.json:
         print_line(json_line(summary.contract()))
     else:
@@ -100,12 +103,16 @@ def ingest_now(
     return EXIT_QUARANTINED if summary.quarantined or any(r.parent for r in summary.failures) else None
 
 
-def _run(fields: Mapping[str, object], tell: Callable[[Step], None]) -> Summary:
+def _run(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], None]) -> Summary:
     from flows.local import import_prefect, local_server
     from flows.signals import ending_on_sigterm
 
     with ending_on_sigterm(), _last_word():
         server = local_server()
+        # Nobody watches a temporary server, so a run with nothing to do need not wait for it.
+        if server is not None and (summary := _idle(settings, fields, tell)) is not None:
+            server.stop()
+            return summary
         import_prefect()  # while the server starts
         from flows.ingest import IngestRequest, run_ingest
 
@@ -113,6 +120,23 @@ def _run(fields: Mapping[str, object], tell: Callable[[Step], None]) -> Summary:
         if server is not None:
             server.wait()
         return run_ingest(request, tell)
+
+
+def _idle(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], None]) -> Summary | None:
+    from flows.progress import Progress as Step
+    from pipeline.ingest.idle import ingest_if_idle
+
+    return ingest_if_idle(
+        settings,
+        fields["sources"],
+        run_id=str(uuid4()),
+        cwd=Path.cwd(),
+        now=lambda: dt.datetime.now(dt.UTC),
+        manifest=read_manifest(Path(fields["manifest"])) if fields["manifest"] else None,
+        refresh=fields["refresh"],
+        allow_mass_delete=fields["allow_mass_delete"],
+        waiting=lambda holder: tell(Step("waiting", 0, 0, holder)),
+    )
 
 
 @contextmanager

@@ -14,13 +14,13 @@ PROBE = """
 import sys
 from cli.main import run
 code = run(["ingest", {folder!r}, "--store", {store!r}, "--json"])
-print("loaded", sorted({{"torch", "transformers", "onnxruntime", "pymupdf", "unstructured"}} & set(sys.modules)))
+print("loaded", sorted({{"prefect", "torch", "transformers", "onnxruntime", "pymupdf", "unstructured"}} & set(sys.modules)))
 sys.exit(code)
 """
 
 
 def test_a_run_with_nothing_to_do_loads_no_model_and_no_parser(tmp_path: Path) -> None:
-    """The second run says unchanged without importing what it does not need."""
+    """The second run says unchanged without importing what it does not need: no scheduler, either."""
     folder = tmp_path / "papers"
     folder.mkdir()
     (folder / "a.txt").write_text("the tide turns the wheel")
