@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -10,15 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
-import transformers
 from PIL import Image, ImageDraw, ImageFont
-from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
-from tiny_late import DIM, MAKERS
 
 from cli.main import run
 from pipeline.config import Settings
@@ -31,10 +29,12 @@ from pipeline.ingest import Ingest
 from pipeline.ingest.open import models_of
 from pipeline.layout import best_region, load_layout
 from pipeline.score import similarity_map
-from pipeline.store import Models, open_store
+from pipeline.store import Models, Store, open_store
 from pipeline.types import Box, PageImage, PageInput, TextLine
 
-pytestmark = pytest.mark.models
+pytestmark = pytest.mark.models  # torch and transformers are imported within tests: collecting must stay quick
+NAMES = ("colpali", "colqwen2", "colmodernvbert")
+DIM = 8  # of the tiny checkpoints
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SIZES = {"tall": (96, 128), "wide": (300, 100), "small": (56, 56)}
 MORE = {"colpali": 0, "colqwen2": 0, "colmodernvbert": 4}  # vectors that stand for no cell
@@ -47,13 +47,15 @@ SHAPES = {  # rows and columns of the grid by the processors' own rules
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    from tiny_late import MAKERS
+
     folder = tmp_path_factory.mktemp("checkpoints")
-    for name, make in MAKERS.items():
-        make(folder / name)
-    return {name: folder / name for name in MAKERS}
+    for name in NAMES:
+        MAKERS[name](folder / name)
+    return {name: folder / name for name in NAMES}
 
 
-@pytest.fixture(scope="session", params=list(MAKERS))
+@pytest.fixture(scope="session", params=NAMES)
 def folder(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> Path:
     return checkpoints[request.param]
 
@@ -79,14 +81,22 @@ def noisy(path: Path, size: tuple[int, int], seed: int) -> PageInput:
     return made
 
 
-def reference(folder: Path, pages: list[PageInput]) -> list[npt.NDArray[np.float32]]:
-    """The picture vectors by the library alone, all pages in one batch."""
+def library(folder: Path, **inputs: Any) -> tuple[Any, Any, Any]:
+    """Embeddings, inputs and processor by the library alone: `images`, or questions as `text`, in one batch."""
+    import torch
+    import transformers
+
     architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
     loaded = getattr(transformers, architecture).from_pretrained(folder).eval()
     processor = transformers.AutoProcessor.from_pretrained(folder)
-    batch = processor.process_images([Image.open(page.image.path).convert("RGB") for page in pages])
+    batch = processor.process_images(**inputs) if "images" in inputs else processor.process_queries(**inputs)
     with torch.inference_mode():
-        found = loaded(**batch).embeddings
+        return loaded(**batch).embeddings, batch, processor
+
+
+def reference(folder: Path, pages: list[PageInput]) -> list[npt.NDArray[np.float32]]:
+    """The vectors of the pictures' own tokens."""
+    found, batch, processor = library(folder, images=[Image.open(page.image.path).convert("RGB") for page in pages])
     seen = (batch["input_ids"] == processor.image_token_id) & batch["attention_mask"].bool()
     return [rows[mask].numpy() for rows, mask in zip(found, seen, strict=True)]
 
@@ -107,6 +117,9 @@ def test_vectors_are_the_library_s_own(folder: Path, model: PageModel, tmp_path:
 
 def test_pooled_vectors_are_the_means_of_ward_s_clusters(folder: Path, tmp_path: Path) -> None:
     """With `page.pooling` n, the vectors are what sentence-transformers makes of the unpooled ones."""
+    import torch
+    from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling
+
     pages = [noisy(tmp_path / "a.png", (300, 100), 4)]
     pooling = HierarchicalTokenPooling(pool_factor=3, num_protected_tokens=0)
     expected = pooling.pool([torch.tensor(rows) for rows in reference(folder, pages)])[0].numpy()
@@ -122,11 +135,7 @@ def test_pooled_vectors_are_the_means_of_ward_s_clusters(folder: Path, tmp_path:
 
 def test_a_query_is_the_library_s_own(folder: Path, model: PageModel) -> None:
     """All tokens that the processor makes of a question, each of weight 1; an empty question has none."""
-    architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
-    loaded = getattr(transformers, architecture).from_pretrained(folder).eval()
-    batch = transformers.AutoProcessor.from_pretrained(folder).process_queries(["a red square"])
-    with torch.inference_mode():
-        expected = loaded(**batch).embeddings[0].numpy()
+    expected = library(folder, text=["a red square"])[0][0].numpy()
     query, empty = model.embed_query("a red square"), model.embed_query(" ")
 
     np.testing.assert_allclose(query.vectors, expected, atol=1e-5)
@@ -253,48 +262,6 @@ def test_weights_that_are_missing_are_not_made_up(checkpoints: dict[str, Path], 
         load_pages(str(damaged)).embed_query("x")
 
 
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (None, "there is no such folder"),
-        ({}, "holds no config.json"),
-        ({"config.json": "{"}, "its config.json cannot be read"),
-        ({"config.json": "[]"}, "holds no settings"),
-        ({"config.json": '{"architectures": ["BertModel"]}'}, "BertModel is no late-interaction model"),
-        ({"config.json": '{"auto_map": {"AutoModel": "mine.Model"}}'}, "never run"),
-        ({"config.json": '{"architectures": ["ColPaliForRetrieval"]}'}, "it has no weights"),
-    ],
-)
-def test_a_folder_without_a_model_is_a_usage_error(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
-    """One line says which folder it is and what was found there."""
-    folder = tmp_path / "mine"
-    if files is not None:
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-    with pytest.raises(UsageError, match=message) as caught:
-        load_pages(str(folder))
-
-    assert str(folder) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("colqwen2", "known: colqwen2-v1.0"),
-        ("acme/pages", 'set `pages` to "acme/pages@COMMIT"'),
-        ("acme/pages@main", "40 hexadecimal digits"),
-        ("colmodernvbert", "ModernVBERT/colmodernvbert-hf@COMMIT"),
-        ("builtin@1", "no commits"),
-    ],
-)
-def test_a_hub_model_is_pinned(name: str, message: str) -> None:
-    """A branch moves, so only a commit will do; the network is not asked."""
-    with pytest.raises(UsageError, match=message):
-        load_pages(name)
-
-
 def offline(tmp_path: Path, code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     hub = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "hub"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
@@ -333,26 +300,35 @@ def test_a_hub_model_that_is_here_needs_no_network(checkpoints: dict[str, Path],
     assert done.stdout == f"acme/pages@0123456789ab dim={DIM} pooling=none (13, {DIM})\n", done.stderr
 
 
-def test_a_store_is_filled_and_searched_by_the_model_of_a_folder(
-    checkpoints: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A scan becomes a page row with vectors and a grid; the page leg finds it; another model is refused."""
+def scan(path: Path) -> None:
     picture = Image.new("RGB", (850, 1100), "white")
     for number in range(12):
         words = f"Line {number} of a letter about rivers"
         ImageDraw.Draw(picture).text((80, 80 + 60 * number), words, "black", ImageFont.load_default(36))
-    (tmp_path / "corpus").mkdir()
-    picture.save(tmp_path / "corpus" / "letter.png")
-    settings = Settings.model_validate({"workers": 1, "pages": str(checkpoints["colqwen2"])})
+    path.parent.mkdir()
+    picture.save(path)
+
+
+def ingested(tmp_path: Path, folder: Path) -> Store:
+    """A store of `tmp_path / "corpus"`, its pages by the model in `folder`."""
+    settings = Settings.model_validate({"workers": 1, "pages": str(folder)})
     unified, pages = models_of(settings)
     store = open_store(str(tmp_path / "store"), create=Models(unified.id, pages.id))
     now = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     ingest = Ingest(settings, store, unified, pages, run_id="r", now=lambda: now, work_dir=tmp_path / "w", cwd=tmp_path)
-    with store.writer():
+    with store.writer(), contextlib.closing(ingest):
         plan = ingest.plan(["corpus"])
         ingest.write(ingest.embed(ingest.prepare(plan.batches[0], 0), 0), 0)
         ingest.finish(plan)
-        ingest.close()
+    return store
+
+
+def test_a_store_is_filled_and_searched_by_the_model_of_a_folder(
+    checkpoints: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan becomes a page row with vectors and a grid; the page leg finds it; another model is refused."""
+    scan(tmp_path / "corpus" / "letter.png")
+    store = ingested(tmp_path, checkpoints["colqwen2"])
     monkeypatch.setenv("DOCMILL_PAGES", str(checkpoints["colqwen2"]))
     code = run(["search", "rivers", "--store", store.uri, "--json", "--legs", "maxsim"])
     (hit,) = json.loads(capsys.readouterr().out)["hits"]
@@ -368,3 +344,14 @@ def test_a_store_is_filled_and_searched_by_the_model_of_a_folder(
     assert stored.multivector.shape == (12, DIM)
     assert refused == 2
     assert "colqwen2/ColQwen2ForRetrieval" in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_load_ends_the_run(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    """No document is put into quarantine for it."""
+    damaged = shutil.copytree(checkpoints["colqwen2"], tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"\x00" * 99)
+    scan(tmp_path / "corpus" / "letter.png")
+    with pytest.raises(UsageError, match=r"damaged/ColQwen2ForRetrieval: the model in .* cannot be loaded"):
+        ingested(tmp_path, damaged)
+
+    assert list(open_store(str(tmp_path / "store")).rows()) == []
