@@ -39,6 +39,7 @@ class Found:
     path: Path | None = None  # where its bytes already are, for a local source
     skip: str | None = None  # why it will not be read, when it will not
     sha256: str | None = None  # what its bytes must be, if a plan said so; "" if they could not be read then
+    pinned: bool = False  # a plan said that only this revision may be read
 
 
 @dataclass(frozen=True, slots=True)

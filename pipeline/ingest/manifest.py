@@ -209,7 +209,7 @@ def _check(entry: Entry, where: str) -> None:
 def _as_found(entry: Entry) -> Found:
     """A file as it is now, with the hash it must have; an object as it was then: only that revision is read."""
     if is_object(entry.uri):
-        return Found(entry.uri, entry.revision, entry.size, None, skip=entry.skip)
+        return Found(entry.uri, entry.revision, entry.size, None, skip=entry.skip, pinned=True)
     found = look_up(entry.uri)
     if entry.skip is not None:
         return replace(found, revision=entry.revision, skip=entry.skip)

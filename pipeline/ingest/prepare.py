@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config import Settings
-from pipeline.errors import StoreError
+from pipeline.errors import DocmillError, StoreError
 from pipeline.ingest.fetch import changed_since, fetch, fetch_all
 from pipeline.parse import ParseOptions
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
@@ -47,9 +47,10 @@ class Preparer:
             if not again:
                 break
             time.sleep(PAUSE_S * 4 ** (attempt - 1))
-            done = [item for item in done if _source(item) not in again]
-            for uri in again:
-                done += [replace(item, attempts=attempt + 1) for item in self._once([look_up(uri)], folder)]
+            uris = {found.uri for found in again}
+            done = [item for item in done if _source(item) not in uris]
+            for found in again:
+                done += [replace(item, attempts=attempt + 1) for item in self._once([_as_it_is_now(found)], folder)]
         return done
 
     def _once(self, batch: Sequence[Found], folder: Path) -> list[Prepared]:
@@ -104,11 +105,19 @@ class Preparer:
                 yield replace(child, skip=too_deep) if depth > limit else child
 
 
-def _sources_to_retry(batch: Sequence[Found], done: Sequence[Prepared]) -> list[str]:
+def _sources_to_retry(batch: Sequence[Found], done: Sequence[Prepared]) -> list[Found]:
     """Sources that failed, or an attachment of which failed, for a reason that may pass; not those that a plan holds to
     certain bytes: they would fail again."""
     hopeful = {_source(item) for item in done if item.failure is not None and item.failure.transient}
-    return [found.uri for found in batch if found.uri in hopeful and found.sha256 is None]
+    return [found for found in batch if found.uri in hopeful and found.sha256 is None and not found.pinned]
+
+
+def _as_it_is_now(found: Found) -> Found:
+    """Looked up again; as it was listed while that is not to be had, and fetching it will say why."""
+    try:
+        return look_up(found.uri)
+    except DocmillError:
+        return found
 
 
 def _source(item: Prepared) -> str:

@@ -40,7 +40,7 @@ def download(found: Found, limit_bytes: int, to: Path | None = None) -> Download
     with source:
         entry = entry_of(source, place)
         if entry.revision != found.revision:
-            raise Transient(f"{place.name}: changed after it was listed; the next run will take it")
+            raise Transient(f"{place.name}: changed after it was listed or planned; the next run will take it")
         for piece in _pieces(source, place):
             size += len(piece)
             if size > limit_bytes:
