@@ -11,36 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import psutil
+from benchmarks.process_tree import Measured, measure
 
 DATA = Path("../shared/data/dev/hostile")
-EVERY_S = 0.2
+COMMAND = (sys.executable, "-m", "cli")
 TARGET_MB = 3000  # peak RSS of all processes together
 OUTCOMES = ("indexed", "unchanged", "skipped", "quarantined")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One run of the command: its exit code and output, seconds, and the largest sums over its process tree."""
-
-    code: int
-    output: str
-    seconds: float
-    rss_mb: float
-    pss_mb: float
-    processes: int
 
 
 def main() -> None:
@@ -52,31 +36,14 @@ def main() -> None:
     passwords = {"DOCMILL_SOURCES__PASSWORDS": json.dumps(given.password)} if given.password else {}
     with tempfile.TemporaryDirectory() as folder:
         store = str(given.store or Path(folder) / "store")
-        run = measure(["ingest", str(given.sources), "--store", store, "--json"], passwords)
+        run = measure([*COMMAND, "ingest", str(given.sources), "--store", store, "--json"], passwords)
         if run.code not in (0, 3):
             raise SystemExit(f"the command ended with {run.code}")
         summary = json.loads(run.output.splitlines()[-1])
-        failed = json.loads(measure(["quarantine", "ls", "--store", store, "--json"], {}).output)
+        failed = json.loads(measure([*COMMAND, "quarantine", "ls", "--store", store, "--json"], {}).output)
     report(run, summary, failed)
     if problems := judge(run, summary, failed):
         raise SystemExit("; ".join(problems))
-
-
-def measure(arguments: Sequence[str], environment: Mapping[str, str]) -> Measured:
-    """Run `docmill` to its end and watch its process tree."""
-    started = time.monotonic()
-    rss = pss = count = 0
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        command = [sys.executable, "-m", "cli", *arguments]
-        with subprocess.Popen(command, stdout=output, env={**os.environ, **environment}) as process:
-            root = psutil.Process(process.pid)
-            while process.poll() is None:
-                sizes = [size for member in _tree(root) if (size := _memory(member)) is not None]
-                rss, pss = max(rss, sum(one for one, _ in sizes)), max(pss, sum(two for _, two in sizes))
-                count = max(count, len(sizes))
-                time.sleep(EVERY_S)
-        output.seek(0)
-        return Measured(process.returncode, output.read(), time.monotonic() - started, rss / 2**20, pss / 2**20, count)
 
 
 def report(run: Measured, summary: Mapping[str, Any], failed: Sequence[Mapping[str, Any]]) -> None:
@@ -99,25 +66,6 @@ def judge(run: Measured, summary: Mapping[str, Any], failed: Sequence[Mapping[st
     if run.rss_mb > TARGET_MB:
         problems.append(f"more than {TARGET_MB} MB of memory")
     return problems
-
-
-def _tree(root: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _memory(process: psutil.Process) -> tuple[int, int] | None:
-    """(RSS, PSS) in bytes; PSS is 0 where the system does not tell."""
-    try:
-        rss = process.memory_info().rss
-        rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
-        return rss, next((int(line.split()[1]) << 10 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
-    except (psutil.Error, FileNotFoundError, ProcessLookupError):
-        return None
-    except OSError:
-        return rss, 0
 
 
 if __name__ == "__main__":

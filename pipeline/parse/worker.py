@@ -10,7 +10,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,7 +75,7 @@ class _Taken:
                 self.attachments.add(event.path)
             case Page():
                 self.pages += 1
-                self.text_bytes += sum(len(part.text.encode(errors="replace")) for part in event.parts)
+                self.text_bytes += _text_bytes(event)
 
 
 def _spool(out: BinaryIO, parser: Parser, blob: Blob, work_dir: Path, options: ParseOptions, event_s: float) -> None:
@@ -91,17 +91,34 @@ def _spool(out: BinaryIO, parser: Parser, blob: Blob, work_dir: Path, options: P
                 continue
             case Page(number=int(number)) if number < options.first_page:
                 continue
+        whole, left = event, (limits.text_mb << 20) - taken.text_bytes
+        if isinstance(event, Page) and _text_bytes(event) > left:
+            event = _cut(event, left)
         taken.add(event)
         if taken.pages > limits.pages:
             raise LimitExceeded(f"{blob.name}: more than {limits.pages} pages (limits.pages)")
         room -= spool.append(out, event)
         if room < 0:
             raise LimitExceeded(f"{blob.name}: more than {limits.text_mb} MB of text (limits.text_mb)")
-        if taken.text_bytes > limits.text_mb << 20:
+        if event is not whole:
             problem = f"what follows the first {limits.text_mb} MB of text was left out (limits.text_mb)"
             spool.append(out, to_failure(LimitExceeded(problem), "parse"))
             return
         signal.setitimer(signal.ITIMER_REAL, event_s)
+
+
+def _text_bytes(page: Page) -> int:
+    return sum(len(part.text.encode(errors="replace")) for part in page.parts)
+
+
+def _cut(page: Page, most_bytes: int) -> Page:
+    """The page with its first parts, of the last of them the beginning."""
+    kept = []
+    for part in page.parts:
+        data = part.text.encode(errors="replace")[:most_bytes]
+        kept.append(replace(part, text=data.decode(errors="ignore")))
+        most_bytes -= len(data)
+    return replace(page, parts=tuple(part for part in kept if part.text))
 
 
 def _bug(blob: Blob, error: BaseException) -> ParserBug:
