@@ -30,10 +30,14 @@ def write_zip(path: Path, members: Mapping[str, Chunks], base: bytes = b"") -> N
             with archive.open(name, "w", force_zip64=True) as member:
                 for chunk in chunks:
                     member.write(chunk)
-        if base:
-            with zipfile.ZipFile(io.BytesIO(base)) as source:
-                for name in set(source.namelist()) - set(members):
-                    archive.writestr(name, source.read(name))
+        for name, data in (zip_members(base) if base else {}).items():
+            if name not in members:
+                archive.writestr(name, data)
+
+
+def zip_members(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def word_file(body: str = "") -> bytes:
@@ -130,8 +134,7 @@ def xlsx_strings_ratio(path: Path) -> None:
 
 
 def shared_strings(strings: Chunks) -> Mapping[str, Chunks]:
-    with zipfile.ZipFile(io.BytesIO(sheet_file())) as base:
-        types = base.read("[Content_Types].xml")
+    types = zip_members(sheet_file())["[Content_Types].xml"]
     kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
     entry = b'<Override PartName="/xl/sharedStrings.xml" ContentType="%s"/></Types>' % kind
     start = [b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">']

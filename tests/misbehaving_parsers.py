@@ -32,6 +32,24 @@ def misbehave(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Eve
         DEEDS[trouble["end"]]()
 
 
+def crash_on_even_pages(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
+    """Twenty pages."""
+    yield Info(page_count=20)
+    for number in range(options.first_page, 21):
+        if number % 2 == 0:
+            ctypes.string_at(0)
+        yield page(number, f"page {number}")
+
+
+FULL: list[bytearray] = []
+
+
+def leave_full(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
+    """Takes 600 MB and keeps them, as a leaking library does."""
+    FULL.append(bytearray(600 << 20))
+    yield page(1, "page 1")
+
+
 def decide(signals: Signals) -> Route:
     return TEXT
 

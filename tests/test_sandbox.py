@@ -94,18 +94,37 @@ def test_a_document_that_always_crashes_is_given_up(sandbox: Sandbox, tmp_path: 
     assert "exit code 9" in parsed.failure.message
 
 
+def test_a_document_with_many_bad_pages_keeps_the_good_ones(sandbox: Sandbox, tmp_path: Path) -> None:
+    """When too many pages crash, what was read before is kept, and what is missing is said."""
+    (parsed,) = sandbox.parse([job(tmp_path, "segfault@2", parser=deeds.crash_on_even_pages)])
+
+    assert parsed.failure is None
+    assert pages(parsed) == [1, 3, 5, 7, 9, 11]
+    assert [failure.page for failure in failures(parsed)] == [2, 4, 6, 8, 10, 12]
+    assert "given up after 6 pages that failed" in failures(parsed)[-1].message
+
+
+def test_memory_of_earlier_documents_is_nobody_elses(tmp_path: Path) -> None:
+    """A worker that an earlier document left full is replaced, and the next document has all of the memory."""
+    with Sandbox(1, LIMITS) as pool:
+        (first,) = pool.parse([job(tmp_path, "first", parser=deeds.leave_full)])
+        (second,) = pool.parse([job(tmp_path, "second", parser=deeds.leave_full)])
+
+    assert (first.failure, second.failure) == (None, None)
+
+
 def test_the_time_of_a_whole_document_is_limited(tmp_path: Path) -> None:
-    """A hang in native code that holds the interpreter's lock ends after `limits.document_s`."""
+    """A hang in native code ends after `limits.document_s`; of a paged document the pages before it are kept."""
     limits = LIMITS.model_copy(update={"document_s": 1.0, "page_s": 60.0})
     with Sandbox(1, limits) as pool:
-        outcome = list(pool.parse([job(tmp_path, "hang@2"), job(tmp_path, "hang@1", HTML), job(tmp_path, "good")]))
+        jobs = [job(tmp_path, name, kind) for name, kind in (("hang@3", PDF), ("hang@1", PDF), ("hang@2", HTML))]
+        outcome = {p.job.work_dir.name: p for p in pool.parse([*jobs, job(tmp_path, "good")])}
+    kept, lost, whole, good = (outcome[one.work_dir.name] for one in [*jobs, job(tmp_path, "good")])
 
-    assert {p.job.blob.name: p.failure and p.failure.error for p in outcome} == {
-        "hang@2": "LimitExceeded",
-        "hang@1": "LimitExceeded",
-        "good": None,
-    }
-    assert "longer than 1 s to parse (limits.document_s)" in str(outcome[0].failure)
+    assert (kept.failure, good.failure, pages(kept)) == (None, None, [1, 2])
+    assert failures(kept)[0].page == 3
+    assert "1 s to parse (limits.document_s); page 3 and all behind it are missing" in failures(kept)[0].message
+    assert all("longer than 1 s to parse (limits.document_s)" in str(one.failure) for one in (lost, whole))
 
 
 def test_exceptions_of_a_parser_are_values(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -167,14 +167,15 @@ class Sandbox:
         """Leave out the page that the worker died on and go on behind it, or give the document up."""
         job, name = attempt.job, attempt.job.blob.name
         whole = to_failure(type(cause)(f"{name}: {cause}"), "parse")
-        time_left = self.limits.document_s - attempt.spent_s
-        if not _paged(job) or time_left <= 0:
+        if not _paged(job):
             return _parsed(attempt, whole)
         progress = crash.progress(attempt.spool, attempt.options.first_page)
         page = progress.next_page
+        if attempt.spent_s >= self.limits.document_s:
+            return _given_up(attempt, progress, whole, f"{name}: {cause}")
         if attempt.resumes == RESUMES:
             message = f"{name}: given up after {RESUMES + 1} pages that failed; the last, page {page}, {cause}"
-            return _parsed(attempt, replace(whole, message=message))
+            return _given_up(attempt, progress, whole, message)
         if progress.page_count is not None and page > progress.page_count:
             return self._after_last_page(attempt, progress, cause)
         failure = to_failure(type(cause)(f"{name}: page {page}: {cause}"), "parse", page)
@@ -262,6 +263,15 @@ def _worn_out(error: BaseException | None) -> bool:
 
 def _parsed(attempt: _Attempt, failure: Failure | None) -> Parsed:
     return Parsed(attempt.job, attempt.spool, failure, attempt.spent_s)
+
+
+def _given_up(attempt: _Attempt, progress: crash.Progress, whole: Failure, message: str) -> Parsed:
+    """The pages that were whole, with a failure that says what is missing; or the document's failure, without any."""
+    if not progress.any_page:
+        return _parsed(attempt, replace(whole, message=message))
+    told = f"{message}; page {progress.next_page} and all behind it are missing"
+    _note(attempt, replace(whole, message=told, page=progress.next_page))
+    return _parsed(attempt, None)
 
 
 def _seconds(attempt: _Attempt) -> float:

@@ -1,0 +1,179 @@
+"""Limits hold while a document is read, cost no more than what is over them, and what they cost is said."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import bombs
+import docx
+import pytest
+from PIL import Image
+
+from pipeline.config import Limits
+from pipeline.errors import LimitExceeded
+from pipeline.parse import ParseOptions, parse_document, spool, worker
+from pipeline.parse.pdf_drawings import MOST_DRAWINGS, read_drawings
+from pipeline.parse.pdf_library import pymupdf
+from pipeline.parse.sniff import sniff
+from pipeline.types import Blob, Event, Failure, Page, Route
+
+LOST = "text after the end of the page"
+
+
+def route(_: object) -> Route:
+    return Route("image", "test")
+
+
+def blob_of(path: Path) -> Blob:
+    return Blob(path.as_uri(), path, "", path.stat().st_size, sniff(path, path.name), path.name)
+
+
+def parse(path: Path, limits: Limits | None = None) -> list[Event]:
+    return list(parse_document(blob_of(path), path.parent, ParseOptions(limits or Limits(), route)))
+
+
+def spooled(path: Path, limits: Limits) -> list[Event]:
+    """What a parse worker writes down."""
+    options = ParseOptions(limits, route)
+    assert worker.run(parse_document, blob_of(path), path.parent, options, limits.document_s) is None
+    return list(spool.read(path.parent / spool.NAME))
+
+
+def text(events: list[Event]) -> str:
+    return "\n".join(part.text for event in events if isinstance(event, Page) for part in event.parts)
+
+
+def failures(events: list[Event]) -> str:
+    return "\n".join(event.message for event in events if isinstance(event, Failure))
+
+
+def pictures(events: list[Event]) -> int:
+    return sum(len(event.pictures) for event in events if isinstance(event, Page))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("deep.html", "The tide turns the wheel"),
+        ("deep-unknown.html", "The tide turns the wheel"),
+        ("svg.html", "The harbour ledger"),
+        ("spans.html", "The harbour ledger"),
+        ("laughs.epub", "A good joke"),
+        ("traversal.odt", "The harbour ledger"),
+        ("deep.rtf", "The tide turns the wheel"),
+        ("headers.eml", "The tide turns"),
+        ("dimension.xlsx", "mill 1048576"),
+    ],
+)
+def test_what_stands_beside_a_bomb_is_read(tmp_path: Path, name: str, words: str) -> None:
+    """Nesting, entities, spans and endless headers take seconds at most, and nothing of the other text."""
+    bombs.BOMBS[name](tmp_path / name)
+
+    assert words in text(parse(tmp_path / name))
+
+
+@pytest.mark.parametrize("page", [f"<html><body><p>a</body>{LOST}</html>", f"<html><body>a</body></html><p>{LOST}"])
+def test_text_behind_the_end_of_a_page_is_read(tmp_path: Path, page: str) -> None:
+    """Browsers show it, too."""
+    (tmp_path / "page.html").write_text(page)
+
+    assert LOST in text(parse(tmp_path / "page.html"))
+
+
+def test_damage_inside_an_archive_is_told(tmp_path: Path) -> None:
+    """Where XML breaks off, what comes before it is kept and the document says that the rest is missing."""
+    bombs.BOMBS["traversal.odt"](path := tmp_path / "broken.odt")
+    members = bombs.zip_members(path.read_bytes())
+    broken = members["content.xml"].replace(b"</text:p>", b"</text:p><text:p>More<")
+    bombs.write_zip(path, {"content.xml": [broken]}, path.read_bytes())
+    events = parse(path)
+
+    assert text(events).startswith("The harbour ledger.")
+    assert "content.xml: damaged at line 1" in failures(events)
+
+
+@pytest.mark.parametrize("name", ["row.csv", "padding.csv", "word.txt", "shared-string.xlsx"])
+def test_no_format_gives_more_text_than_is_allowed(tmp_path: Path, name: str) -> None:
+    """What fits into `limits.text_mb` is kept, of a page that is larger than that too, and the cut is told."""
+    bombs.BOMBS[name](tmp_path / name)
+    events = spooled(tmp_path / name, Limits(text_mb=1))
+
+    assert 900_000 < len(text(events).replace("\n", "").encode()) <= 1 << 20
+    assert "limits.text_mb" in failures(events)
+
+
+def test_few_words_make_no_huge_table(tmp_path: Path) -> None:
+    """A header of many columns is neither repeated more often than there is text, nor are short rows filled up."""
+    bombs.BOMBS["padding.csv"](path := tmp_path / "padding.csv")
+
+    assert len(text(parse(path))) < 3 * path.stat().st_size
+
+
+def test_frames_are_not_counted_for_ever(tmp_path: Path) -> None:
+    """A TIFF of too many frames is refused once the limit is passed."""
+    bombs.tiff_frames(path := tmp_path / "frames.tif", frames=50_000)
+
+    with pytest.raises(LimitExceeded, match="more than 100 frames"):
+        parse(path, Limits(pages=100))
+
+
+def test_pictures_of_frames_are_limited(tmp_path: Path) -> None:
+    """Frames after `limits.pictures` keep no picture, and the document says how many."""
+    bombs.tiff_frames(path := tmp_path / "frames.tif", frames=8)
+    events = parse(path, Limits(pictures=3))
+
+    assert pictures(events) == len(list(tmp_path.glob("picture-*"))) == 3
+    assert "5 pictures after the first 3 were left out (limits.pictures)" in failures(events)
+
+
+def a_word_file(path: Path, sides: range) -> None:
+    document = docx.Document()
+    for side in sides:
+        picture = io.BytesIO()
+        Image.new("RGB", (side, side), "red").save(picture, "PNG")
+        document.add_picture(picture)
+    document.save(str(path))
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept", "words"),
+    [
+        (Limits(pictures=2), 2, "4 pictures after the first 2 were left out (limits.pictures)"),
+        (Limits(picture_mpx=0.01), 4, "2 pictures of more than 0.01 megapixels were left out (limits.picture_mpx)"),
+    ],
+)
+def test_pictures_left_out_are_counted(tmp_path: Path, limits: Limits, kept: int, words: str) -> None:
+    """Pictures beyond a limit are no secret."""
+    a_word_file(tmp_path / "many.docx", range(97, 103))
+    events = parse(tmp_path / "many.docx", limits)
+
+    assert pictures(events) == kept
+    assert failures(events) == words
+
+
+def drawn(tmp_path: Path, content: bytes) -> pymupdf.Page:
+    bombs.one_page(tmp_path / "drawn.pdf", bombs.stream(content))
+    return pymupdf.open(tmp_path / "drawn.pdf")[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"10 10 50 50 re f 10 90 m 90 90 l S ", 2),
+        (b"10 10 50 50 re B ", 1),
+        (b"10 90 m 90 90 l S " * (MOST_DRAWINGS + 5000), MOST_DRAWINGS),
+    ],
+)
+def test_drawings_are_held_up_to_a_number(tmp_path: Path, content: bytes, found: int) -> None:
+    """What is filled and stroked counts once, and of millions of strokes only so many are held."""
+    drawings, _ = read_drawings(drawn(tmp_path, content), None)
+
+    assert len(drawings) == found
+
+
+def test_a_table_of_one_endless_cell_is_read(tmp_path: Path) -> None:
+    """A line that one delimiter leaves whole says only that it is another one."""
+    (tmp_path / "wide.csv").write_text("mill," * 60_000 + "\n" + "tide," * 60_000)
+
+    assert "mill | mill" in text(parse(tmp_path / "wide.csv"))
