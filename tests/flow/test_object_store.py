@@ -100,7 +100,7 @@ def test_every_command_works_with_store_and_sources_on_s3(
     assert (again["indexed"], again["unchanged"], again["table_version"]) == (0, 11, second["table_version"])
     assert (last["deleted"], last["unchanged"]) == (1, 10)
     assert status["rows"] == last["rows"]
-    assert DOCS + "0.txt" in [hit["source_uri"] for hit in hits]
+    assert DOCS + "0.txt" in [hit["source_uri"] for hit in hits["hits"]]
     assert [failure["source_uri"] for failure in failures] == [DOCS + "broken.pdf"]
     assert retried["command"].endswith(DOCS + "broken.pdf")
     check(STORE)
