@@ -19,6 +19,7 @@ OWNERS = {  # library -> the only places that may import it
     ),
     "pymupdf": ("pipeline/parse/",),
     "unstructured": ("pipeline/parse/",),
+    **dict.fromkeys(["fsspec", "s3fs"], ("pipeline/sources/",)),
 }
 SHARED = {"pipeline", "pipeline.types", "pipeline.errors", "pipeline.config", "pipeline.s3_environment"}
 STAGES = ("sources", "parse", "route", "chunk", "embed", "store", "score", "settings_file", "thumbnail")
