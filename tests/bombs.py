@@ -213,6 +213,7 @@ def one_page(path: Path, content: bytes, box: bytes = b"0 0 612 792", more: Iter
 
 
 CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
+WORDS = b"BT /F1 4 Tf 20 20 Td (tide wheel mill) Tj ET\n"
 HELLO = b"BT /F1 12 Tf 72 700 Td (The tide turns the wheel of the mill.) Tj ET\n"
 
 
@@ -259,24 +260,46 @@ def pdf_operators(path: Path) -> None:
 
 def pdf_letters(path: Path) -> None:
     """5 million words on one page."""
-    line = b"BT /F1 4 Tf 20 20 Td (tide wheel mill) Tj ET\n"
-    one_page(path, stream(zlib.compress(HELLO + line * 1_700_000, 1), b"/Filter/FlateDecode"))
+    one_page(path, stream(zlib.compress(HELLO + WORDS * 1_700_000, 1), b"/Filter/FlateDecode"))
+
+
+def forms(first: int) -> list[bytes]:
+    """Objects from number `first` on: a form that draws another ten times, which draws another ten times, ..."""
+    form = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]"
+    inner = form + b"/Resources<</XObject<</X1 %d 0 R>>>>"
+    nested = [stream(b"/X1 Do " * 10, inner % (number + 1)) for number in range(first, first + 10)]
+    return [*nested, stream(b"0 0 9 9 re f", form)]
+
+
+def huge_picture() -> bytes:
+    rows = zlib.compress(bytes(60_000 // 8 * 4096), 9)
+    facts = b"/Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB/BitsPerComponent 8"
+    return stream(rows, facts + b"/Filter/FlateDecode")
+
+
+PLACED = HELLO + b"q 400 0 0 400 50 200 cm /X1 Do Q"
 
 
 def pdf_forms(path: Path) -> None:
-    """A form that draws ten others ten times, ten levels deep."""
-    form = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]/Resources<</XObject<</X1 %d 0 R>>>>"
-    forms = [stream(b"/X1 Do " * 10, form % (number + 1)) for number in range(6, 16)]
-    last = stream(b"0 0 9 9 re f", b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]")
-    one_page(path, stream(HELLO + b"/X1 Do"), more=[*forms, last])
+    """10 billion rectangles by forms in forms."""
+    one_page(path, stream(HELLO + b"/X1 Do"), more=forms(6))
 
 
 def pdf_picture(path: Path) -> None:
     """A picture of 60,000 x 60,000 pixels on an ordinary page."""
-    rows = zlib.compress(bytes(60_000 // 8 * 4096), 9)
-    facts = b"/Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB/BitsPerComponent 8"
-    picture = stream(rows, facts + b"/Filter/FlateDecode")
-    one_page(path, stream(HELLO + b"q 400 0 0 400 50 200 cm /X1 Do Q"), more=[picture])
+    one_page(path, stream(PLACED), more=[huge_picture()])
+
+
+def pdf_bad_pages(path: Path) -> None:
+    """Five pages: the second takes for ever, the third all memory, the fourth holds a picture that is too large."""
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R/Resources<</Font<</F1 3 0 R>>"
+    page += b"/XObject<</X1 %d 0 R>>>>>>"
+    contents = [HELLO, HELLO + b"/X1 Do", WORDS * 1_700_000, PLACED, HELLO]
+    pages = [page % (number, 14 if number == 12 else 15) for number in range(9, 14)]
+    streams = [stream(zlib.compress(content, 1), b"/Filter/FlateDecode") for content in contents]
+    tree = b"<</Type/Pages/Kids[4 0 R 5 0 R 6 0 R 7 0 R 8 0 R]/Count 5>>"
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    write_pdf(path, [CATALOG, tree, font, *pages, *streams, huge_picture(), *forms(15)])
 
 
 # pictures -----------------------------------------------------------------------------------------------------
@@ -470,6 +493,7 @@ BOMBS: Mapping[str, Callable[[Path], None]] = {
     "letters.pdf": pdf_letters,
     "forms.pdf": pdf_forms,
     "picture.pdf": pdf_picture,
+    "bad-pages.pdf": pdf_bad_pages,
     "pixels.png": png_pixels,
     "frames.gif": gif_frames,
     "frames.tif": tiff_frames,

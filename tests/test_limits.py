@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import bombs
 import docx
@@ -21,16 +23,17 @@ from pipeline.types import Blob, Event, Failure, Page, Route
 LOST = "text after the end of the page"
 
 
-def route(_: object) -> Route:
-    return Route("image", "test")
+def route(_: object, path: Literal["text", "image", "page"] = "image") -> Route:
+    return Route(path, "test")
 
 
 def blob_of(path: Path) -> Blob:
     return Blob(path.as_uri(), path, "", path.stat().st_size, sniff(path, path.name), path.name)
 
 
-def parse(path: Path, limits: Limits | None = None) -> list[Event]:
-    return list(parse_document(blob_of(path), path.parent, ParseOptions(limits or Limits(), route)))
+def parse(path: Path, limits: Limits | None = None, to: str = "image") -> list[Event]:
+    options = ParseOptions(limits or Limits(), partial(route, path=to))
+    return list(parse_document(blob_of(path), path.parent, options))
 
 
 def spooled(path: Path, limits: Limits) -> list[Event]:
@@ -177,3 +180,15 @@ def test_a_table_of_one_endless_cell_is_read(tmp_path: Path) -> None:
     (tmp_path / "wide.csv").write_text("mill," * 60_000 + "\n" + "tide," * 60_000)
 
     assert "mill | mill" in text(parse(tmp_path / "wide.csv"))
+
+
+@pytest.mark.parametrize(("path", "words"), [("page", "the page was not rendered"), ("text", "it was left out")])
+def test_a_page_with_too_large_a_picture_keeps_its_text(tmp_path: Path, path: str, words: str) -> None:
+    """Whatever its route: it goes the way of text, and says why."""
+    bombs.BOMBS["picture.pdf"](file := tmp_path / "picture.pdf")
+    events = parse(file, to=path)
+    (page,) = [event for event in events if isinstance(event, Page)]
+
+    assert (page.route.path, page.image, text(events)) == ("text", None, "The tide turns the wheel of the mill.")
+    assert "60000 x 60000 px is over limits.picture_mpx" in failures(events)
+    assert words in failures(events)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 
-from pipeline.errors import LimitExceeded, PasswordNeeded, Unreadable, to_failure
+from pipeline.errors import PasswordNeeded, Unreadable
 from pipeline.parse import ParseOptions
 from pipeline.parse.charset import decode
 from pipeline.parse.embedded_picture import PictureWriter
@@ -42,9 +42,6 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     yield from writer.left_out()
     attached = [file for file in files if not (file.cid and f"cid:{file.cid}" in html)]
     yield from attachments(attached, work_dir, options.limits)
-    if len(attached) > options.limits.attachments:
-        over = LimitExceeded(f"{blob.name}: {len(attached)} attachments are over limits.attachments")
-        yield to_failure(over, "parse", 1)
 
 
 def header(message: Message, name: str) -> str:

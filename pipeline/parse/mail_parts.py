@@ -11,11 +11,12 @@ from email.header import decode_header
 from pathlib import Path
 
 from pipeline.config import Limits
+from pipeline.errors import LimitExceeded, to_failure
 from pipeline.parse.charset import decode
 from pipeline.parse.embedded_picture import PictureWriter
 from pipeline.parse.html import read_html
 from pipeline.parse.slices import slices
-from pipeline.types import Attachment, Info, Page, Part, Picture
+from pipeline.types import Attachment, Failure, Info, Page, Part, Picture
 
 UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u202a-\u202e\u2066-\u2069]+')
 BLANK = re.compile(r"\n[ \t]*\n")
@@ -52,14 +53,20 @@ def mail_pages(
     yield from slices([*pictures, *parts, *body])
 
 
-def attachments(files: list[File], work_dir: Path, limits: Limits) -> Iterator[Attachment]:
-    """The files below `work_dir`, named by number; `name` is safe to show and unique within the mail."""
+def attachments(files: list[File], work_dir: Path, limits: Limits) -> Iterator[Attachment | Failure]:
+    """The files below `work_dir`, named by number; `name` is safe to show and unique within the mail.
+
+    A `Failure` last if there are more than `limits.attachments`.
+    """
     seen: set[str] = set()
     for i, file in enumerate(files[: limits.attachments]):
         name = _unique(safe_name(file.name) or f"attachment-{i + 1}", seen)
         path = work_dir / f"attachment-{i:04d}{Path(name).suffix[:16]}"
         path.write_bytes(file.data)
         yield Attachment(name, path)
+    if len(files) > limits.attachments:
+        more = f"{len(files) - limits.attachments} attachments after the first {limits.attachments}"
+        yield to_failure(LimitExceeded(f"{more} were left out (limits.attachments)"), "parse")
 
 
 def safe_name(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import LimitExceeded, Unreadable, to_failure
+from pipeline.errors import Unreadable
 from pipeline.parse import ParseOptions
 from pipeline.parse.charset import declared_in_html, decode
 from pipeline.parse.embedded_picture import PictureWriter
@@ -45,9 +45,6 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     yield from writer.left_out()
     attached = [file for file in files if file.data and not (file.cid and f"cid:{file.cid}" in html)]
     yield from attachments(attached, work_dir, options.limits)
-    if len(attached) > options.limits.attachments:
-        over = LimitExceeded(f"{blob.name}: {len(attached)} attachments are over limits.attachments")
-        yield to_failure(over, "parse", 1)
 
 
 def _html(message: object) -> str:

@@ -19,11 +19,11 @@ from pipeline.parse.pdf_extras import AttachmentWriter, FormField, form_fields, 
 from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_order import Row, rows, rows_in_order
 from pipeline.parse.pdf_page import Content, Line, read_content
-from pipeline.parse.pdf_pictures import PictureTaker, page_image, repeated_sizes
+from pipeline.parse.pdf_pictures import PictureTaker, page_image, repeated_sizes, too_large
 from pipeline.parse.pdf_signals import find_figures, page_signals
 from pipeline.parse.pdf_tables import FoundTable, find_tables
 from pipeline.parse.pdf_text import body_type, paragraphs, to_part
-from pipeline.types import Attachment, Blob, Box, Event, Failure, Info, Page, PageImage, Part
+from pipeline.types import Attachment, Blob, Box, Event, Failure, Info, Page, PageImage, Part, Route
 
 MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, pymupdf.mupdf.FzErrorBase)
 NO_MEMORY = re.compile(r"\b[mc]?(?:re)?alloc\b.*failed")
@@ -166,7 +166,10 @@ def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Read
             image = page_image(page, content, reading.options.dpi, reading.options.limits, path)
         except LimitExceeded as error:
             failure = to_failure(LimitExceeded(f"page {number}: {error}"), "parse", number)
-    else:
+            route = Route("text", f"{route.reason}, not rendered")  # its words are all that can be had
+    elif problem := too_large(content, reading.options.limits):
+        failure = to_failure(LimitExceeded(f"page {number}: {problem}; it was left out"), "parse", number)
+    if image is None:
         parts = [replace(part, lines=()) for part in parts]
     reading.text_bytes += sum(len(part.text.encode(errors="replace")) for part in parts)
     label = page.get_label() or ""

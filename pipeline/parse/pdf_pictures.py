@@ -118,18 +118,23 @@ class PictureTaker:
         return False
 
 
+def too_large(content: Content, limits: Limits) -> str:
+    """What is wrong with a picture of the page that may not be decoded; empty if there is none."""
+    for placed in content.placed:
+        if placed.mpx > limits.picture_mpx:
+            size = f"{placed.width_px} x {placed.height_px} px"
+            return f"a picture of {size} is over limits.picture_mpx ({limits.picture_mpx:g} megapixels)"
+    return ""
+
+
 def page_image(page: pymupdf.Page, content: Content, dpi: int, limits: Limits, path: Path) -> PageImage:
     """The page as PNG (or JPEG where that is smaller by nature: pages with pictures).
 
     Raises `LimitExceeded` if the page holds a picture over `limits.picture_mpx`, before it is decoded. A page that
     would be larger than that, or than 3,500 px, is rendered at a lower resolution.
     """
-    for placed in content.placed:
-        if placed.mpx > limits.picture_mpx:
-            raise LimitExceeded(
-                f"a picture of {placed.width_px} x {placed.height_px} px is over limits.picture_mpx "
-                f"({limits.picture_mpx:g} megapixels); the page was not rendered"
-            )
+    if problem := too_large(content, limits):
+        raise LimitExceeded(f"{problem}; the page was not rendered")
     most = min(1.0, LONGEST_PAGE_PX / (max(content.width, content.height) * dpi / 72))
     scale = min(dpi / 72 * most, (limits.picture_mpx * 1e6 / content.area) ** 0.5)
     pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)

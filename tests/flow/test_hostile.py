@@ -56,6 +56,7 @@ SAYS = {  # what the ledger says of a bomb: its reason, or its warning
     "operators.pdf": "limits.page_s",
     "forms.pdf": "limits.page_s",
     "picture.pdf": "limits.picture_mpx",
+    "bad-pages.pdf": "limits.page_s",
     "pixels.png": "limits.picture_mpx",
     "frames.tif": "limits.",
     "many-frames.tif": "limits.pages",
@@ -83,6 +84,7 @@ KEPT = {  # words behind the bomb that must be found all the same
     "deep.rtf": "The tide turns",
     "dimension.xlsx": "mill 1048576",
 }
+OVER = ("page_s", "memory_mb", "picture_mpx")
 READ_AS_THEY_ARE = {"frames.gif", "deflate.pdf", "padding.csv", "tables.html"}  # no words to look for, no limit to name
 KINDS = {".docx", ".eml", ".html", ".md", ".pdf", ".png", ".pptx", ".tiff", ".txt", ".xlsx"}
 
@@ -166,6 +168,22 @@ def test_every_bomb(folder: Path, server: str) -> None:
     assert {name: outcome.said(name) for name, words in SAYS.items() if words not in outcome.said(name)} == {}
     assert [name for name, words in KEPT.items() if words not in outcome.text(name)] == []
     assert set(BOMBS) - set(SAYS) - set(KEPT) == READ_AS_THEY_ARE
+
+
+@pytest.mark.slow
+def test_bad_pages_cost_themselves(folder: Path, server: str) -> None:
+    """A page that takes too long, one that takes too much memory and one with too large a picture: the document is
+    indexed with its good pages, and says which are missing and why."""
+    write_bombs(folder, ["bad-pages.pdf"])
+    outcome = ingest(folder, server, timeout_s=300)
+    record = outcome.records["bad-pages.pdf"]
+    rows = outcome.store.rows(record.source_uri)
+
+    check(outcome, 1)
+    assert record.state == "indexed"
+    assert {row["page"] for row in rows if "tide turns" in row["text"]} == {1, 4, 5}
+    assert [warning.split(":")[0] for warning in record.warnings] == ["page 2", "page 3", "page 4"]
+    assert [f"limits.{name}" in warning for name, warning in zip(OVER, record.warnings, strict=True)] == [True] * 3
 
 
 @pytest.mark.slow
