@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -192,3 +193,63 @@ def test_a_page_with_too_large_a_picture_keeps_its_text(tmp_path: Path, path: st
     assert (page.route.path, page.image, text(events)) == ("text", None, "The tide turns the wheel of the mill.")
     assert "60000 x 60000 px is over limits.picture_mpx" in failures(events)
     assert words in failures(events)
+
+
+def icons(count: int) -> str:
+    """A page of small pictures that nobody keeps, each with words around it."""
+    source = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///{:04x}yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+    return "".join(f'<p>{LOST} <img src="{source.format(number)}">' for number in range(count))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("icons.html", f"<html><body>{icons(5000)}"),
+        ("picture.rtf", "{\\rtf1 " + LOST + "{\\pict " + "0123456789abcdef" * 100_000),
+        ("front.md", "---\na:x" + " " * 500_000 + f"y\n---\n\n{LOST}\n"),
+    ],
+)
+def test_time_grows_with_size_only(tmp_path: Path, name: str, content: str) -> None:
+    """Many icons, a picture that is cut off and long blanks do not take the square of their number."""
+    (tmp_path / name).write_text(content)
+
+    assert LOST in text(parse(tmp_path / name))
+
+
+def test_a_damaged_page_is_not_called_blank(tmp_path: Path) -> None:
+    """A page that is empty because its content is broken is a failure; a blank one is none."""
+    packed = zlib.compress(bombs.HELLO)
+    bombs.one_page(broken := tmp_path / "broken.pdf", bombs.stream(b"?" * len(packed), b"/Filter/FlateDecode"))
+    bombs.one_page(blank := tmp_path / "blank.pdf", bombs.stream(b""))
+
+    assert "nothing on it could be read" in failures(parse(broken))
+    assert failures(parse(blank)) == ""
+
+
+@pytest.mark.parametrize("name", ["meta.xml", "styles.xml"])
+def test_a_part_that_can_be_spared_costs_itself(tmp_path: Path, name: str) -> None:
+    """The text of a document is read though its headers or properties are damaged, and that is told."""
+    bombs.BOMBS["traversal.odt"](path := tmp_path / "broken.odt")
+    bombs.write_zip(path, {name: [b"<no", b"xml"]}, path.read_bytes())
+    events = parse(path)
+
+    assert "The harbour ledger" in text(events)
+    assert f"broken.odt: {name}" in failures(events)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("damaged.odt", b"PK\x03\x04" + bytes(200), "application/vnd.oasis.opendocument.text"),
+        ("damaged.epub", b"PK\x03\x04" + bytes(200), "application/epub+zip"),
+        ("mended.txt", LOST.encode() * 20 + bytes(20), "text/plain"),
+        ("holes.txt", (LOST.encode() * 20 + b"\0\0") * 20 + LOST.encode(), "text/plain"),
+        ("holes", (LOST.encode() * 20 + b"\0\0") * 20 + LOST.encode(), "application/octet-stream"),
+    ],
+)
+def test_damage_does_not_hide_what_a_file_is(tmp_path: Path, name: str, data: bytes, kind: str) -> None:
+    """A damaged archive goes to the parser that its name promises, a text with a few holes stays a text."""
+    (tmp_path / name).write_bytes(data)
+
+    assert sniff(tmp_path / name, name) == kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -42,7 +43,7 @@ class PictureWriter:
             return None
         self._written += 1
         path, width, height = written
-        return Picture(path, width, height, caption=_line(caption), context=_line(context)[:1000])
+        return worded(Picture(path, width, height), caption, context)
 
     def left_out(self) -> Iterator[Failure]:
         """What the limits kept out of the document, once all its pictures were offered."""
@@ -53,6 +54,11 @@ class PictureWriter:
         if self._huge:
             problem = f"{self._huge} pictures of more than {mpx:g} megapixels were left out (limits.picture_mpx)"
             yield to_failure(LimitExceeded(problem), "parse")
+
+
+def worded(picture: Picture, caption: str, context: str) -> Picture:
+    """The picture with its words, each on one line."""
+    return replace(picture, caption=_line(caption), context=_line(context)[:1000])
 
 
 def _reencode(data: bytes, stem: Path, most_mpx: float) -> tuple[Path, int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -48,7 +49,7 @@ def _is(element: etree._Element, name: str) -> bool:
 
 
 def _package(archive: Archive, name: str) -> str:
-    if CONTAINER in archive:
+    with suppress(Unreadable):  # there is a package all the same
         for element in archive.xml(CONTAINER).iter():
             if _is(element, "rootfile") and element.get("full-path") in archive.names():
                 return str(element.get("full-path"))

@@ -31,6 +31,7 @@ UNLIKELY = re.compile(
     re.I,
 )
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+LONGEST_NAMES = 1_000  # characters of an element's classes
 MOSTLY_PROSE = 0.25  # share of a page's text that must be running text before any of it is chosen
 HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 PROSE = {"p", "pre", "blockquote", "dd", "li", "td", "figcaption"}
@@ -141,7 +142,7 @@ def _looks_like_boilerplate(element: HtmlElement) -> bool:
         return False
     if element.tag in ("p", "span", "li") and _own_text(element) > 100:
         return False
-    names = CAMEL.sub("-", f"{element.get('class') or ''} {element.get('id') or ''}")
+    names = CAMEL.sub("-", f"{element.get('class') or ''} {element.get('id') or ''}"[:LONGEST_NAMES])
     return len(names) > 1 and UNLIKELY.search(names) is not None
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from lxml.html import HtmlElement
 
-from pipeline.parse.embedded_picture import PictureWriter
+from pipeline.parse.embedded_picture import PictureWriter, worded
 from pipeline.parse.html_main import visible_text
 from pipeline.types import Picture
 
@@ -31,8 +31,8 @@ def read_pictures(content: HtmlElement, load: Load, writer: PictureWriter) -> It
             if (data := load_picture(address, load)) is None:
                 continue
             seen.add(address)
-            if (picture := writer.write(data, _caption(image), _context(image, content))) is not None:
-                yield picture
+            if (picture := writer.write(data)) is not None:  # its words only now: a page may hold thousands of icons
+                yield worded(picture, _caption(image), _context(image, content))
                 break
 
 
@@ -97,11 +97,23 @@ def _caption(image: HtmlElement) -> str:
 def _context(image: HtmlElement, content: HtmlElement) -> str:
     """Text of the closest blocks around that hold a sentence or two."""
     for around in image.iterancestors():
-        if len(text := visible_text(around)) >= 80:
+        if len(text := _beginning(around, 801)) >= 80:
             return text if len(text) <= 800 else _neighbours(image, around)
         if around is content:
             return text
     return ""
+
+
+def _beginning(element: HtmlElement, most_chars: int) -> str:
+    """The first characters of an element's visible text, without looking at all of a long one."""
+    pieces, size = [], 0
+    for piece in element.itertext():
+        words = piece.split()
+        pieces += words
+        size += sum(map(len, words)) + len(words)
+        if size > most_chars:
+            break
+    return " ".join(pieces)[:most_chars]
 
 
 def _neighbours(image: HtmlElement, around: HtmlElement) -> str:
@@ -110,7 +122,5 @@ def _neighbours(image: HtmlElement, around: HtmlElement) -> str:
         child = child.getparent()
     before, after = child.getprevious(), child.getnext()
     return " ".join(
-        visible_text(block)[:400]
-        for block in (before, child, after)
-        if block is not None and isinstance(block.tag, str)
+        _beginning(block, 400) for block in (before, child, after) if block is not None and isinstance(block.tag, str)
     )

@@ -21,7 +21,7 @@ from pipeline.types import Blob, Event, Info, Page, PageImage, Picture
 
 FORMATS = {
     "image/png": ("PNG",),
-    "image/jpeg": ("JPEG", "MPO"),
+    "image/jpeg": ("JPEG",),  # opens MPO, too
     "image/tiff": ("TIFF",),
     "image/webp": ("WEBP",),
     "image/gif": ("GIF",),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*\n", re.S)
-PAIR = re.compile(r"^([A-Za-z][\w-]*):[ \t]*(.+?)[ \t]*$", re.M)
+PAIR = re.compile(r"^([A-Za-z][\w-]*):(.+)$", re.M)
 META = ("language", "lang", "date", "description", "keywords", "tags")
 CHUNK_CHARS = 1_000_000  # markdown-it holds about 50 times the text it parses
 
@@ -32,7 +32,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     chunks = _chunks(reader.lines())
     first = next(chunks, "")
     front = FRONT_MATTER.match(first)
-    pairs = {key.lower(): value.strip("\"'") for key, value in PAIR.findall(front[1])} if front else {}
+    pairs = {key.lower(): value.strip().strip("\"'") for key, value in PAIR.findall(front[1])} if front else {}
     first = first[front.end() :] if front else first
     writer = PictureWriter(work_dir, options.limits)
     pieces = [*_pieces(first, blob, writer)]

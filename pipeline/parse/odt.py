@@ -41,11 +41,19 @@ def _info(archive: Archive) -> Info:
     if "meta.xml" not in archive:
         return Info()
     found: dict[str, str] = {}
-    for element in archive.xml("meta.xml").iter():
+    for element in _spare(archive, "meta.xml"):
         if isinstance(element.tag, str) and element.text and element.text.strip():
             found.setdefault(etree.QName(element).localname, " ".join(element.text.split()))
     metadata = {META[key]: value[:1000] for key, value in found.items() if key in META}
     return Info(found.get("title", ""), found.get("initial-creator") or found.get("creator", ""), metadata=metadata)
+
+
+def _spare(archive: Archive, member: str) -> Iterator[etree._Element]:
+    """The elements of a part that the document can do without: none if it is damaged, which the archive notes."""
+    try:
+        yield from archive.xml(member).iter()
+    except Unreadable as error:
+        archive.damage.append(str(error))
 
 
 class OdtReader:
@@ -58,11 +66,11 @@ class OdtReader:
             yield from self._blocks(body, "text")
             break
         if "styles.xml" in self._archive:
-            yield from self._margins(self._archive.xml("styles.xml"))
+            yield from self._margins(_spare(self._archive, "styles.xml"))
 
-    def _margins(self, styles: etree._Element) -> Iterator[Part]:
+    def _margins(self, styles: Iterator[etree._Element]) -> Iterator[Part]:
         seen: set[str] = set()
-        for margin in styles.iter(f"{STYLE}header", f"{STYLE}footer"):
+        for margin in (element for element in styles if element.tag in (f"{STYLE}header", f"{STYLE}footer")):
             text = " ".join(filter(None, (_text(p) for p in margin.iter(f"{TEXT}p", f"{TEXT}h"))))
             if text and not text.isdigit() and text not in seen:
                 seen.add(text)

@@ -171,11 +171,21 @@ def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Read
         failure = to_failure(LimitExceeded(f"page {number}: {problem}; it was left out"), "parse", number)
     if image is None:
         parts = [replace(part, lines=()) for part in parts]
+    if not parts and not pictures and image is None and failure is None:
+        failure = _nothing_read(page, number)
     reading.text_bytes += sum(len(part.text.encode(errors="replace")) for part in parts)
     label = page.get_label() or ""
     yield Page(number, route, signals, label if label != str(number) else "", tuple(parts), tuple(pictures), image)
     if failure:
         yield failure
+
+
+def _nothing_read(page: pymupdf.Page, number: int) -> Failure | None:
+    """That a page is empty because it is damaged, not because it is blank."""
+    told = _warnings()
+    if not told and not page.parent.is_repaired:
+        return None
+    return to_failure(Unreadable(f"page {number}: a damaged page, nothing on it could be read{told}"), "parse", number)
 
 
 def _parts(

@@ -12,7 +12,7 @@ from pipeline.parse.markdown_table import table_parts
 from pipeline.parse.slices import slices
 from pipeline.types import Blob, Event, Info, Part
 
-PICTURE = re.compile(rb"(?<=\s|[\w}])[0-9a-fA-F\s]{4000,}(?=\})")
+HEX = re.compile(rb"(?<=[\s\w}])[0-9a-fA-F\s]{4000,}+(\}|\Z)?")  # a picture, if its group ends there
 TITLE = re.compile(r"\{\\title\s+([^{}\\]{1,500})\}")
 AUTHOR = re.compile(r"\{\\author\s+([^{}\\]{1,500})\}")
 
@@ -28,7 +28,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     data = blob.path.read_bytes()
     if not data.lstrip().startswith(b"{\\rtf"):
         raise Unreadable(f"{blob.name}: does not begin like an RTF file; it is damaged or something else")
-    source = PICTURE.sub(b"", data).decode("latin-1")
+    source = HEX.sub(_no_picture, data).decode("latin-1")
     try:
         text = rtf_to_text(source, errors="replace")
     except (ValueError, IndexError, KeyError, AttributeError, TypeError, LookupError, OverflowError) as error:
@@ -38,6 +38,10 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     if not text.strip():
         raise Unreadable(f"{blob.name}: holds no text; check that the file is complete")
     yield from slices(_parts(text))
+
+
+def _no_picture(run: re.Match[bytes]) -> bytes:
+    return run[0] if run[1] is None else run[1]
 
 
 def _parts(text: str) -> Iterator[Part]:

@@ -24,6 +24,7 @@ DAMAGED_ZIP = (  # what the standard library raises for one
     ValueError, LookupError, RuntimeError, NotImplementedError, EOFError, OverflowError,
 )  # fmt: skip
 HEAD_BYTES = 64 * 1024
+DAMAGED_TEXT = 0.05  # share of control characters in a text that a disc or a network has damaged
 PDF_HEADER = re.compile(rb"%PDF-\d")
 PDF_HEADER_WITHIN = 1024  # ISO 32000 readers accept that much in front
 MIMETYPE_BYTES = 100
@@ -99,10 +100,13 @@ TEXT_SUFFIXES = {
     ".csv": "text/csv", ".tsv": "text/tab-separated-values", ".tab": "text/tab-separated-values",
     ".eml": "message/rfc822", ".html": "text/html", ".htm": "text/html", ".xhtml": "application/xhtml+xml",
 }  # fmt: skip
-BINARY_SUFFIXES = OOXML_SUFFIXES | {  # content that says nothing: a damaged file of the kind that it claims to be
+ZIP_SUFFIXES = OOXML_SUFFIXES | {
+    ".epub": "application/epub+zip", ".odt": "application/vnd.oasis.opendocument.text",
+}  # fmt: skip
+BINARY_SUFFIXES = ZIP_SUFFIXES | {  # content that says nothing: a damaged file of the kind that it claims to be
     ".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
     ".tif": "image/tiff", ".tiff": "image/tiff", ".gif": "image/gif", ".webp": "image/webp", ".bmp": "image/bmp",
-    ".epub": "application/epub+zip", ".odt": "application/vnd.oasis.opendocument.text", ".msg": OUTLOOK,
+    ".msg": OUTLOOK,
 }  # fmt: skip
 HTML_START = re.compile(r"<(?:!doctype\s+html|html|head|body|title|meta|script|style|table|div|p|h[1-6]|a|br)\b", re.I)
 WHOLE_HTML = re.compile(r"<(?:!doctype\s+html|html)\b", re.I)
@@ -148,11 +152,11 @@ def _magic(head: bytes) -> str | None:
 def _zip(path: Path, suffix: str) -> str:
     try:
         if _directory_bytes(path) > DIRECTORY_BYTES:
-            return OOXML_SUFFIXES.get(suffix, "application/zip")  # its parser has limits, this process has none
+            return ZIP_SUFFIXES.get(suffix, "application/zip")  # its parser has limits, this process has none
         with zipfile.ZipFile(path) as archive:
             return _zip_kind(archive)
     except (*DAMAGED_ZIP, OSError):
-        return OOXML_SUFFIXES.get(suffix, "application/zip")  # damaged: its parser will say so
+        return ZIP_SUFFIXES.get(suffix, "application/zip")  # damaged: its parser will say so
 
 
 def _directory_bytes(path: Path) -> int:
@@ -227,7 +231,8 @@ def _ole_names(path: Path) -> Iterable[str]:
 
 
 def _text(head: bytes, suffix: str) -> str:
-    textual = _is_text(head)
+    named = TEXT_SUFFIXES | {".txt": "text/plain"}
+    textual = _is_text(head, DAMAGED_TEXT if suffix in named else 0)
     header = PDF_HEADER.search(head[:PDF_HEADER_WITHIN])
     if header and (header.start() == 0 or not textual or b" obj" in head):  # not a text that speaks of PDF
         return "application/pdf"
@@ -239,10 +244,15 @@ def _text(head: bytes, suffix: str) -> str:
     return _markup(text, suffix) or _mail(text, suffix) or _plain(text, suffix)
 
 
-def _is_text(head: bytes) -> bool:
-    """Few control characters, once decoded; UTF-16 is told by its mark or by its zero bytes."""
+def _is_text(head: bytes, damage: float) -> bool:
+    """Few control characters, once decoded, and no zero among them; UTF-16 is told by its mark or by its zero bytes.
+
+    A share of `damage` is forgiven to a file that is named a text.
+    """
     text = decode(head)
     controls = sum(1 for c in text if (c < " " and c not in "\t\n\r\f\x1b") or c in "\x7f\ufffd")
+    if controls <= damage * len(text):
+        return True
     return "\x00" not in text.rstrip("\x00") and controls <= 0.02 * len(text)
 
 

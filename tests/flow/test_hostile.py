@@ -77,6 +77,7 @@ KEPT = {  # words behind the bomb that must be found all the same
     "traversal.odt": "The harbour ledger",
     "laughs.epub": "A good joke",
     "brackets.md": "The tide turns the wheel",
+    "picture.pdf": "The tide turns the wheel",
     "uncounted-pages.pdf": "The tide turns the wheel",
     "huge-page.pdf": "The tide turns the wheel",
     "nested.eml": "depth 0",
