@@ -68,3 +68,10 @@ class PageModel(Protocol):
         ...
 
     def embed_query(self, text: str, frequencies: Frequencies | None = None) -> QueryTokens: ...
+
+    def line_owners(self, text: str) -> list[tuple[int, ...]]:
+        """For each vector of a page with this text, in order: the indices of the lines its words stand on.
+
+        Lines are those of `text.split("\\n")`. Needs no weights. A model that looks at the picture gives [].
+        """
+        ...

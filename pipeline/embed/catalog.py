@@ -51,11 +51,11 @@ UNIFIED: Mapping[str, Entry] = {
 PAGES: Mapping[str, Entry] = {
     "builtin": Entry(
         target="pipeline.embed.builtin.pages:BuiltinPages",
-        licence="Apache-2.0 (all-MiniLM-L6-v2, RapidOCR and its models)",
-        dim=384,
+        licence="MIT (multilingual-e5-small), Apache-2.0 (RapidOCR and its models)",
+        dim=128,
         context_tokens=254,
         legs=("page",),
-        languages="English",
+        languages="about 100; by OCR those in Latin, Greek, Chinese and Japanese letters",
         note="late interaction over the text of the page, read by OCR where it has no text layer",
     ),
     "colpali-v1.3": Entry(

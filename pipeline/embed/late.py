@@ -66,6 +66,10 @@ class LatePages:
         vectors = self._model.query(text[:QUERY_CHARS])
         return QueryTokens(vectors, np.ones(len(vectors), np.float32))
 
+    def line_owners(self, text: str) -> list[tuple[int, ...]]:  # noqa: ARG002
+        """[]: what a vector stands for is in the page's grid."""
+        return []
+
     def _embedding(self, page: PageInput, seen: Looked) -> PageEmbedding:
         lines = self._lines(page)
         pooled = hierarchical(seen.vectors, self._pooling)

@@ -58,6 +58,10 @@ class E5:
         spans: list[tuple[int, int]] = e5_tokenizer().encode(encodable(text), add_special_tokens=False).offsets
         return spans
 
+    def rarity(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        """How rare each token is in general text, (n,): minus its log probability, from 3 (a comma) to 20."""
+        return _rarity()[np.asarray(ids, np.int64)]
+
     def embed(self, texts: Sequence[str], prefix: str) -> Vectors:
         """(n, 384) float32 unit rows in the order of `texts`, which may be of any length.
 
@@ -102,6 +106,13 @@ class E5:
 def e5(threads: int = 0) -> E5:
     """The process's E5; `threads` of compute, 0 leaves torch's own choice. Weights are shared by all callers."""
     return E5(threads)
+
+
+@cache
+def _rarity() -> npt.NDArray[np.float32]:
+    """For each id; special pieces, which have no probability, are as rare as the rarest word."""
+    rarity = np.array([-score for _, score in e5_file().pieces], np.float32)
+    return np.where(rarity > 0, rarity, rarity.max())
 
 
 def _word_rows(ids: Any) -> Any:

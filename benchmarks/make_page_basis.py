@@ -1,21 +1,25 @@
-"""Makes `pipeline/embed/builtin/token_mean.npz`: MiniLM's mean token vector over the plain English below.
+"""Makes `pipeline/embed/builtin/page_basis.npz`: the 128 directions in which token vectors of general text vary most.
 
-The passages were written for this purpose, in the manners a page can have: report, letter, statute, recipe, table,
-article, manual, minutes, story, form. Making it again changes every page vector: raise the revision of the page model.
+General text is the plain English below, written for this purpose in the manners a page can have (report, letter,
+statute, recipe, table, manual, minutes, story, form), and the label texts of the picture classes; both count alike.
+Making it again changes every page vector: raise the revision of the page model.
 
-    python benchmarks/make_token_mean.py
+    python -m benchmarks.make_page_basis
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.embed.builtin.pages import MEAN
-from pipeline.embed.builtin.text import minilm, windows_of
-
-TARGET = Path(__file__).parents[1] / "pipeline" / "embed" / "builtin" / MEAN
+from benchmarks.make_labels import SOURCE, read_labels
+from pipeline.embed.builtin.e5 import PASSAGE, e5
+from pipeline.embed.builtin.pages import BASIS, DIM, WINDOW
+from pipeline.embed.builtin.text import unit
+from pipeline.embed.builtin.windows import windows_of
+from pipeline.types import Vectors
 
 PASSAGES = """
 Annual report of the northern district water board. During the year the board supplied 41.6 million cubic metres of
@@ -117,12 +121,35 @@ you live.
 """
 
 
+def basis(parts: Sequence[Vectors]) -> npt.NDArray[np.float32]:
+    """All directions of the parts' second moments (not centred), strongest first, as columns."""
+    moments = sum(part.T @ part / len(part) for part in parts)
+    found: npt.NDArray[np.float32] = np.linalg.svd(moments)[0]
+    return found
+
+
+def passages() -> list[str]:
+    return PASSAGES.strip().split("\n\n")
+
+
+def label_texts() -> list[str]:
+    return [
+        f"{label.name}, {label.hypernyms}: {label.gloss}. {' '.join(label.descriptions)}"
+        for label in read_labels(SOURCE)
+    ]
+
+
+def e5_states(texts: Sequence[str]) -> Vectors:
+    """Unit token vectors of all texts, (tokens, 384), each window with the prefix and without its vectors."""
+    lead = e5().ids(PASSAGE)
+    windows = [[*lead, *window] for text in texts for window in windows_of(e5().ids(text), WINDOW - len(lead))]
+    return unit(np.concatenate([states[len(lead) :] for states in e5().encode_windows(windows)]))
+
+
 def main() -> None:
-    encoder = minilm()
-    windows = [window for text in PASSAGES.strip().split("\n\n") for window in windows_of(encoder.ids(text))]
-    states = np.concatenate(encoder.encode_windows(windows))
-    np.savez(TARGET, mean=states.mean(axis=0).astype(np.float32))
-    print(f"{TARGET}: mean of {len(states)} token vectors, length {np.linalg.norm(states.mean(axis=0)):.3f}")
+    found = basis([e5_states(passages()), e5_states(label_texts())])
+    np.savez(BASIS, basis=found[:, :DIM].astype(np.float16))
+    print(f"{BASIS}: {found.shape} cut to {DIM} columns")
 
 
 if __name__ == "__main__":
