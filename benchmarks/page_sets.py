@@ -1,4 +1,4 @@
-"""Sets of scanned pages with questions and known answers, and what OCR reads on them (kept as JSON: OCR takes hours).
+"""Sets of scanned pages with questions and known answers, and what OCR reads on them (kept as JSON: it takes long).
 
 `finance`: pages of PDFs as pictures. `abstracts`: one abstract a page. `dense`: full pages of six paragraphs or so, one
 of them the answer to a question (English, German, Spanish), the others abstracts. Nothing here knows of models.
@@ -32,10 +32,11 @@ LANGUAGES = ("en", "de", "es")
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Questions by id, and the grades of the pages that answer them, by page id."""
+    """Questions by id, and the grades of the pages that answer them, by page id; `among` these pages, "" is all."""
 
     texts: Mapping[str, str]
     relevant: Mapping[str, Mapping[str, float]]
+    among: str = ""  # how the ids of the pages begin: the same paragraph in another language is no wrong answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def dense(data: Path) -> PageSet:
     questions: dict[str, Questions] = {}
     for language in LANGUAGES:
         asked = load_gold(data / "gold" / "text_xquad", language)
-        questions[f"dense {language}"] = Questions(asked.queries, asked.relevant)
+        questions[f"dense {language}"] = Questions(asked.queries, asked.relevant, f"{language}-")
         for id, text in asked.documents.items():
             page = [text]
             while fillers and sum(len(words.split()) for words in page) < DENSE_WORDS - 60:
