@@ -15,9 +15,10 @@ from PIL import Image
 
 from pipeline.config import Limits
 from pipeline.errors import LimitExceeded
-from pipeline.parse import ParseOptions, parse_document, spool, worker
+from pipeline.parse import ParseOptions, parse_document, spool
 from pipeline.parse.pdf_drawings import MOST_DRAWINGS, read_drawings
 from pipeline.parse.pdf_library import pymupdf
+from pipeline.parse.sandbox import ParseJob, Sandbox
 from pipeline.parse.sniff import sniff
 from pipeline.types import Blob, Event, Failure, Page, Route
 
@@ -38,10 +39,11 @@ def parse(path: Path, limits: Limits | None = None, to: str = "image") -> list[E
 
 
 def spooled(path: Path, limits: Limits) -> list[Event]:
-    """What a parse worker writes down."""
-    options = ParseOptions(limits, route)
-    assert worker.run(parse_document, blob_of(path), path.parent, options, limits.document_s) is None
-    return list(spool.read(path.parent / spool.NAME))
+    """What a parse worker writes down; a real one, since a worker may end its process."""
+    with Sandbox(1, limits) as sandbox:
+        (parsed,) = sandbox.parse([ParseJob(blob_of(path), path.parent / "work", ParseOptions(limits, route))])
+    assert parsed.failure is None
+    return list(spool.read(parsed.spool))
 
 
 def text(events: list[Event]) -> str:

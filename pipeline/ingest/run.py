@@ -10,14 +10,15 @@ import datetime as dt
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.chunk import CHUNKER_VERSION
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
-from pipeline.errors import Permanent, UsageError, to_failure
+from pipeline.errors import Permanent, StoreError, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
 from pipeline.ingest.context import CONTEXT_VERSION
 from pipeline.ingest.draft import Draft
@@ -129,21 +130,23 @@ class Ingest:
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Fetch, parse and route a batch; attachments come out as documents of their own."""
-        return self._preparer.prepare(batch, number)
+        with self._files_there():
+            return self._preparer.prepare(batch, number)
 
     def embed(self, prepared: Sequence[Prepared], number: int = 0) -> Embedded:
         """Chunk and embed a batch into a file of rows. A document that fails here leaves no row in it.
 
         What the store knows from earlier versions and copies of these documents is taken from there.
         """
-        path = self._preparer.folder(number) / "rows.arrow"
-        known = load_known(self.store, prepared, self.recipes.rows)
         failed: dict[str, Failure] = {}
-        while True:
-            try:
-                return self._embed(prepared, path, failed, known)
-            except _DocumentFailed as error:
-                failed[error.uri] = error.failure
+        with self._files_there():
+            path = self._preparer.folder(number) / "rows.arrow"
+            known = load_known(self.store, prepared, self.recipes.rows)
+            while True:
+                try:
+                    return self._embed(prepared, path, failed, known)
+                except _DocumentFailed as error:
+                    failed[error.uri] = error.failure
 
     def write(self, embedded: Embedded, number: int = 0) -> None:
         """Rows first, in one commit, then the ledger; rows of a document that failed this time stay as they were."""
@@ -193,6 +196,17 @@ class Ingest:
     def close(self) -> None:
         """Stop the workers and remove what lies in the work folder."""
         self._preparer.close()
+
+    @contextmanager
+    def _files_there(self) -> Iterator[None]:
+        """What goes wrong with a document's own file is its failure; here it is the run's own files."""
+        try:
+            yield
+        except OSError as error:
+            cause = f"{error.strerror or error} ({error.filename})" if error.filename else str(error)
+            raise StoreError(
+                f"{self.store.uri}: the run lost its working files: {cause}; was the store moved or removed? Run it again"
+            ) from error
 
     def _note(self, item: Surveyed) -> list[DocumentRecord]:
         return note(item.found, item.before, item.decision, self.run_id, self.now())

@@ -19,7 +19,8 @@ from pipeline.store.edge import translated
 
 LOCK = ".docmill.lock"
 HOLDER = ".docmill.writer.json"  # who holds the lock, for the message to others; it means nothing without the lock
-OURS = (LOCK, HOLDER)
+WORK = ".work"  # intermediate files of the run that writes
+OURS = (LOCK, HOLDER, WORK)
 PATIENCE_S = 1.0  # a wait that is over sooner is not worth a word
 
 
