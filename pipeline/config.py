@@ -72,8 +72,12 @@ class Settings(Section):
     pages_model: str = Field(default="builtin", alias="pages", min_length=1, description="embedder of page pictures")
     workers: int = Field(default=0, ge=0, le=256, description="parse workers; 0 means one a core")
     lock_wait_s: float = Field(default=1800, ge=0, description="seconds a run waits for another one on the same store")
-    retries: int = Field(default=2, ge=0, le=10, description="times a failure that may pass is tried again within a run")
-    keep_days: float = Field(default=7, ge=0, description="days that `docmill maintain` keeps old versions of the tables")
+    retries: int = Field(
+        default=2, ge=0, le=10, description="times a failure that may pass is tried again within a run"
+    )
+    keep_days: float = Field(
+        default=7, ge=0, description="days that `docmill maintain` keeps old versions of the tables"
+    )
     batch_documents: int = Field(default=64, ge=1, le=500, description="documents in one task and one commit")
     batch_mb: int = Field(default=8, ge=1, le=4096, description="size of the files of one batch, unless it is one file")
     sources: Sources = Sources()

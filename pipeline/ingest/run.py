@@ -205,7 +205,7 @@ class Ingest:
         except OSError as error:
             cause = f"{error.strerror or error} ({error.filename})" if error.filename else str(error)
             raise StoreError(
-                f"{self.store.uri}: the run lost its working files: {cause}; was the store moved or removed? Run it again"
+                f"{self.store.uri}: the run lost its working files: {cause}; was the store moved or removed? Run again"
             ) from error
 
     def _note(self, item: Surveyed) -> list[DocumentRecord]:

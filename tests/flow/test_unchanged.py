@@ -14,7 +14,8 @@ PROBE = """
 import sys
 from cli.main import run
 code = run(["ingest", {folder!r}, "--store", {store!r}, "--json"])
-print("loaded", sorted({{"prefect", "torch", "transformers", "onnxruntime", "pymupdf", "unstructured"}} & set(sys.modules)))
+heavy = {{"prefect", "torch", "transformers", "onnxruntime", "pymupdf", "unstructured"}}
+print("loaded", sorted(heavy & set(sys.modules)))
 sys.exit(code)
 """
 
