@@ -44,7 +44,8 @@ def open_ingest(
         manifest.check(store_name(settings.store), recipes_of(settings, unified, pages).attempt)
     if manifest is None and next(found, None) is None:
         _check_there(settings.store, specs)
-    store = open_store(settings.store, create=Models(unified.id, pages.id))
+    models = Models(unified.id, pages.id)
+    store = open_store(settings.store, create=models, wait_s=settings.lock_wait_s, waiting=waiting)
     with store.writer(settings.lock_wait_s, waiting):
         work_dir = work_folder(settings.store)
         run = Ingest(settings, store, unified, pages, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)

@@ -28,10 +28,17 @@ LOCK_WAIT_S = 10.0
 SCHEMES = ("s3://", "gs://", "az://")
 
 
-def open_store(uri: str, *, create: Models | None = None) -> Store:
+def open_store(
+    uri: str,
+    *,
+    create: Models | None = None,
+    wait_s: float = LOCK_WAIT_S,
+    waiting: Callable[[str], None] | None = None,
+) -> Store:
     """The store at `uri`, a folder or an object-store URI (credentials from the environment).
 
-    With `create` it is made on demand and pinned to these models. Raises `UsageError` if it is not there, `NotAStore`
+    With `create` it is made on demand and pinned to these models; while another process is at it this one waits, up to
+    `wait_s` seconds, and `waiting` is told for whom. Raises `UsageError` if it is not there, `NotAStore`
     if something else is, `ModelMismatch` if it was made with other models, `StoreError` if it cannot be read or made.
     """
     uri = unquote(uri.removeprefix("file://")) if uri.startswith("file:///") else uri
@@ -40,7 +47,7 @@ def open_store(uri: str, *, create: Models | None = None) -> Store:
         _check_place(uri, create is not None)
         tables = Tables(uri)
         if create is not None:
-            _make(uri, tables, create)
+            _make(uri, tables, create, wait_s, waiting)
         if not tables.exists(CORPUS):
             raise UsageError(_missing(uri))
         models = tables.models()
@@ -49,16 +56,17 @@ def open_store(uri: str, *, create: Models | None = None) -> Store:
     return Store(uri, tables, models)
 
 
-def _make(uri: str, tables: Tables, models: Models) -> None:
+def _make(uri: str, tables: Tables, models: Models, wait_s: float, waiting: Callable[[str], None] | None) -> None:
     """Make what is missing; another run may be at it, and may go on to write to the store for long."""
-    until = time.monotonic() + LOCK_WAIT_S
+    until = time.monotonic() + wait_s
     while not _is_whole(tables):
         try:
-            with writer_lock(uri, 1.0):
+            with writer_lock(uri, 1.0, waiting):
                 tables.create(models)
         except StoreBusy:
             if time.monotonic() > until:
                 raise
+            waiting = None  # it was told once
 
 
 def find_store(uri: str, models: Models) -> Store | None:
