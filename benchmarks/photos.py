@@ -90,7 +90,8 @@ def by_model(photos: Photos, pairs: Sequence[tuple[str, str]], model: str) -> Ra
     start = time.perf_counter()
     vectors = embedder.embed_pictures(pictures)
     print(f"{1000 * (time.perf_counter() - start) / len(pictures):.0f} ms a photo")
-    scores = embedder.embed_queries([text for text, _ in pairs]) @ vectors.T
+    texts = [text for text, _ in pairs]
+    scores = embedder.embed_picture_queries(texts, embedder.embed_queries(texts)) @ vectors.T
     own = scores[np.arange(len(pairs)), [names.index(name) for _, name in pairs]]
     return np.asarray((scores >= own[:, None]).sum(axis=1), dtype=np.int64)
 

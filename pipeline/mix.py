@@ -52,14 +52,21 @@ def share_places(places: Ranking, own: Mapping[Modality, Sequence[str]]) -> Rank
     return [(next(waiting[kind[id]]), score) for id, score in places]
 
 
-def mix(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]) -> Ranking:
+def mix(
+    legs: Mapping[str, Scored],
+    words: Mapping[Modality, Scored],
+    weights: Mapping[str, float],
+    *,
+    one_scale: bool = True,
+) -> Ranking:
     """The answer to a query in words.
 
     `legs` holds the ranked lists of `text`, `image`, `page` and `maxsim`, `words` the BM25 list of each kind of row;
     both may lack entries. `weights` maps a leg (`bm25` too) to its weight; 0 turns it off. Within a kind: weighted
     reciprocal rank fusion of its legs. Across kinds: places go by the joint ranks of cosine and of BM25. Under models
     whose pictures always have lower cosines than texts no picture would get a place, so some places are kept for
-    pictures if the best one stands out among pictures as much as the best text does among texts.
+    pictures if the best one stands out among pictures as much as the best text does among texts. Without `one_scale`
+    cosines of pictures and texts say nothing of each other: then such places are always kept.
     """
     on = {leg: ids for leg, ids in legs.items() if weights.get(leg, 1.0) > 0 and ids}
     words = words if weights.get("bm25", 1.0) > 0 else {}
@@ -67,11 +74,11 @@ def mix(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: M
     if len(own) <= 1:
         return [pair for ranking in own.values() for pair in ranking]
     order = {kind: [id for id, _ in ranking] for kind, ranking in own.items()}
-    first = _joint(on, words, weights)
+    first = _joint(on if one_scale else {leg: ids for leg, ids in on.items() if leg != "image"}, words, weights)
     known = set(first)
     first += [id for ids in order.values() for id in ids if id not in known]
     pictures, texts = on.get("image", ()), [*on.get("text", ()), *on.get("page", ())]
-    kept = order.get("image", []) if stands_out(pictures) >= stands_out(texts) else []
+    kept = order.get("image", []) if not one_scale or stands_out(pictures) >= stands_out(texts) else []
     return share_places(keep_places(first, kept, weights.get("image", 1.0)), order)
 
 

@@ -53,6 +53,17 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryVectors:
+    """One query as a vector to find passages and pages with, and as one to find pictures with: (dim,) each."""
+
+    words: Vector
+    pictures: Vector
+
+    def of(self, leg: Modality) -> Vector:
+        return self.pictures if leg == "image" else self.words
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Hits, best first; `notes` says what the asker should know, `pages` how MaxSim chose the pages it scored."""
 
@@ -120,32 +131,35 @@ class Searcher:
             vector = self._unified.embed_pictures([PictureInput(picture)])[0]
         except Permanent as error:
             raise UsageError(str(error)) from error
-        legs = self._dense(vector, scope)
+        legs = self._dense(QueryVectors(vector, vector), scope)
         pictures, words = merge(legs.get("image", ())), merge(legs.get("text", ()), legs.get("page", ()))
         first, second = (pictures, words) if pictures else (words, pictures)
         return Answer(self._hits(keep_places(first, second, self._weights["image"]), legs, scope.k))
 
     # legs -----------------------------------------------------------------------------------------------------
 
-    def _answer(self, query: str, vector: Vector | None, scope: Scope) -> Answer:
+    def _answer(self, query: str, vector: QueryVectors | None, scope: Scope) -> Answer:
         legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope)
         words = self._words(query, scope) if scope.has("bm25") else {}
         chosen = ""
         if scope.has("maxsim"):
-            legs["maxsim"], chosen = self._maxsim(query, vector, scope)
+            legs["maxsim"], chosen = self._maxsim(query, vector.words if vector else None, scope)
         named: dict[str, Scored] = {**legs, "bm25": [(id, score) for ids in words.values() for id, score in ids]}
-        hits = self._hits(mix(legs, words, self._weights), named, scope.k)
+        ranking = mix(legs, words, self._weights, one_scale=self._unified.one_scale)
+        hits = self._hits(ranking, named, scope.k)
         return Answer(hits, self._notes(query, vector is not None), chosen)
 
-    def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[Vector | None]:
+    def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
             return [None] * len(queries)
         self._check("unified", self._unified.id, self._store.models.unified)
-        return list(self._unified.embed_queries(queries))
+        words = self._unified.embed_queries(queries)
+        pictures = self._unified.embed_picture_queries(queries, words) if scope.has("image") else words
+        return [QueryVectors(*pair) for pair in zip(words, pictures, strict=True)]
 
-    def _dense(self, vector: Vector, scope: Scope) -> dict[str, Scored]:
+    def _dense(self, vector: QueryVectors, scope: Scope) -> dict[str, Scored]:
         return {
-            leg: self._store.nearest(vector, modality=leg, k=scope.depth, where=scope.where)
+            leg: self._store.nearest(vector.of(leg), modality=leg, k=scope.depth, where=scope.where)
             for leg in self._kinds(scope)
             if leg in scope.legs
         }

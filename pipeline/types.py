@@ -275,10 +275,13 @@ class ModelId:
     name: str
     revision: str
     dim: int
-    pooling: str  # "mean", "sequential-4", "none", ... with prompts or prefixes where the model has them
+    pooling: str  # "mean", "sequential-4", "none", ...
+    prompt: str = ""  # what stands before questions and passages, or a name of such a scheme
+    dtype: str = ""  # what the model computes in, where that is a choice
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.revision} dim={self.dim} pooling={self.pooling}"
+        more = f" prompt={self.prompt!r}" * bool(self.prompt) + f" dtype={self.dtype}" * bool(self.dtype)
+        return f"{self.name}@{self.revision} dim={self.dim} pooling={self.pooling}{more}"
 
 
 # store and search -------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ class WordUnified:
 
     id = ModelId("words", "1", DIM, "counts")
     max_tokens = 40
+    one_scale = True
 
     def __init__(self) -> None:
         self.embedded: list[str] = []
@@ -40,6 +41,9 @@ class WordUnified:
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return self.embed_texts(texts)
+
+    def embed_picture_queries(self, texts: Sequence[str], queries: Vectors) -> Vectors:
+        return queries
 
     def embed_pictures(self, pictures: Sequence[PictureInput]) -> Vectors:
         self.pictures += pictures

@@ -27,6 +27,11 @@ class Unified(Protocol):
     def id(self) -> ModelId: ...
 
     @property
+    def one_scale(self) -> bool:
+        """True if the cosines that a question has to passages and to pictures can be compared."""
+        ...
+
+    @property
     def max_tokens(self) -> int:
         """Tokens of content that fit into one passage, special tokens and prefixes already taken off."""
         ...
@@ -37,7 +42,13 @@ class Unified(Protocol):
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors: ...
 
-    def embed_queries(self, texts: Sequence[str]) -> Vectors: ...
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Questions as vectors to find passages and pages with."""
+        ...
+
+    def embed_picture_queries(self, texts: Sequence[str], queries: Vectors) -> Vectors:
+        """The same questions as vectors to find pictures with; `queries` is what `embed_queries` made of them."""
+        ...
 
     def embed_pictures(self, pictures: Sequence[PictureInput]) -> Vectors: ...
 

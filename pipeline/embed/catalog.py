@@ -46,6 +46,15 @@ UNIFIED: Mapping[str, Entry] = {
         languages="English",
         note="MiniLM text; pictures by the objects on them; works with pip alone, on a CPU",
     ),
+    "builtin-multilingual": Entry(
+        target="pipeline.embed.builtin.multilingual:MultilingualUnified",
+        licence="MIT (multilingual-e5-small), Apache-2.0 (EfficientNet-lite0), WordNet 3.0 licence (labels)",
+        dim=384,
+        context_tokens=508,
+        legs=("text", "image"),
+        languages="about 100",
+        note="multilingual-e5-small in 4 bits; pictures by the objects on them; works with pip alone, on a CPU",
+    ),
 }
 
 PAGES: Mapping[str, Entry] = {

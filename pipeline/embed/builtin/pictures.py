@@ -22,6 +22,7 @@ from pipeline.errors import Unreadable, UsageError
 from pipeline.types import ModelId, Vectors
 
 LABELS = Path(__file__).parent / "labels.npz"
+E5_LABELS = LABELS.with_name("labels_e5.npz")
 CENTRE = 0.875  # share of the short side in the centre crop
 TEMPERATURE = 1.5
 KEPT_CLASSES = 20
@@ -41,14 +42,13 @@ class Views:
 class PictureModel:
     """Pictures to vectors; `text_model` is what the label matrix must have been made with."""
 
-    def __init__(self, text_model: ModelId, threads: int = 0) -> None:
-        self._text_model = text_model
-        self._threads = threads
+    def __init__(self, text_model: ModelId, threads: int = 0, labels: Path = LABELS) -> None:
+        self._text_model, self._threads, self._labels = text_model, threads, labels
 
     @property
     def revision(self) -> str:
         """Names the label texts; pictures embedded under another revision are not comparable."""
-        with np.load(LABELS) as file:
+        with np.load(self._labels) as file:
             return f"labels-{str(file['source_sha256'])[:8]}"
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
@@ -56,7 +56,7 @@ class PictureModel:
 
         Raises Unreadable, naming the file, for a picture that cannot be decoded.
         """
-        labels = load_labels(self._text_model)
+        labels = load_labels(self._text_model, self._labels)
         found = [project(self._probabilities(batch), labels) for batch in _batched(paths)]
         return np.vstack(found) if found else np.zeros((0, labels.shape[1]), dtype=np.float32)
 
@@ -90,15 +90,29 @@ def project(probabilities: npt.NDArray[np.float32], labels: npt.NDArray[np.float
     return unit(np.einsum("nk,nkd->nd", weights, labels[best]))
 
 
-def load_labels(text_model: ModelId) -> npt.NDArray[np.float32]:
+def load_labels(text_model: ModelId, path: Path = LABELS) -> npt.NDArray[np.float32]:
     """The label matrix (1000, 384); raises UsageError if another text model made it."""
-    made_with, vectors = _label_file()
+    made_with, vectors = _label_file(path)
     if made_with != str(text_model):
         raise UsageError(
-            f"{LABELS.name} was made with {made_with}, but the text model is {text_model}; "
-            "rebuild it with: python benchmarks/make_labels.py"
+            f"{path.name} was made with {made_with}, but the text model is {text_model}; "
+            "rebuild it with: python -m benchmarks.make_labels"
         )
     return vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Where a space has a common direction: the mean of all label vectors and that of captions as questions, (dim,)."""
+
+    labels: npt.NDArray[np.float32]
+    queries: npt.NDArray[np.float32]
+
+
+@cache
+def load_means(path: Path) -> Means:
+    with np.load(path) as file:
+        return Means(file["vectors"].astype(np.float32).mean(axis=0), file["query_mean"].astype(np.float32))
 
 
 def read_views(path: Path) -> Views:
@@ -151,6 +165,6 @@ def _batched(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
 
 
 @cache
-def _label_file() -> tuple[str, npt.NDArray[np.float32]]:
-    with np.load(LABELS) as file:
+def _label_file(path: Path) -> tuple[str, npt.NDArray[np.float32]]:
+    with np.load(path) as file:
         return str(file["text_model"]), file["vectors"].astype(np.float32)

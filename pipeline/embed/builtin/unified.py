@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ CONTEXT_SHARE = 0.3  # of words that only stand near it
 
 class BuiltinUnified:
     """`Unified` with pip alone, on a CPU, for English. Weights load at the first vector of their kind."""
+
+    one_scale = True
 
     def __init__(self, *, threads: int = 0) -> None:
         self._text = minilm(threads)
@@ -42,20 +44,30 @@ class BuiltinUnified:
         """Queries of any length; a long one is the mean of its windows."""
         return self._text.embed_queries(texts)
 
+    def embed_picture_queries(self, texts: Sequence[str], queries: Vectors) -> Vectors:  # noqa: ARG002
+        return queries
+
     def embed_pictures(self, pictures: Sequence[PictureInput]) -> Vectors:
         """Pictures with their words: caption if there is one, else context, of which the first 254 tokens count.
 
         Raises Unreadable for a picture that cannot be decoded.
         """
         seen = self._pictures.embed([picture.path for picture in pictures])
-        words = [picture.caption.strip() or picture.context.strip() for picture in pictures]
-        with_words = [index for index, text in enumerate(words) if text]
-        if not with_words:
-            return seen
-        read = self._text.embed_starts([words[index] for index in with_words])
-        shares = [CAPTION_SHARE if pictures[index].caption.strip() else CONTEXT_SHARE for index in with_words]
-        seen[with_words] = fuse(seen[with_words], read, shares)
+        return with_words(seen, pictures, self._text.embed_starts)
+
+
+def with_words(
+    seen: Vectors, pictures: Sequence[PictureInput], embed: Callable[[Sequence[str]], Vectors]
+) -> Vectors:
+    """What was seen of each picture, with its words where it has some: its caption, or else its context."""
+    words = [picture.caption.strip() or picture.context.strip() for picture in pictures]
+    told = [index for index, text in enumerate(words) if text]
+    if not told:
         return seen
+    shares = [CAPTION_SHARE if pictures[index].caption.strip() else CONTEXT_SHARE for index in told]
+    fused = seen.copy()
+    fused[told] = fuse(seen[told], embed([words[index] for index in told]), shares)
+    return fused
 
 
 def fuse(pictures: Vectors, words: Vectors, shares: Sequence[float]) -> Vectors:
