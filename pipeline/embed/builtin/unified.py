@@ -56,9 +56,7 @@ class BuiltinUnified:
         return with_words(seen, pictures, self._text.embed_starts)
 
 
-def with_words(
-    seen: Vectors, pictures: Sequence[PictureInput], embed: Callable[[Sequence[str]], Vectors]
-) -> Vectors:
+def with_words(seen: Vectors, pictures: Sequence[PictureInput], embed: Callable[[Sequence[str]], Vectors]) -> Vectors:
     """What was seen of each picture, with its words where it has some: its caption, or else its context."""
     words = [picture.caption.strip() or picture.context.strip() for picture in pictures]
     told = [index for index, text in enumerate(words) if text]
