@@ -135,14 +135,26 @@ def read_all(pages: PageSet, cache: Path, threads: int) -> dict[str, list[str]]:
 
 def scan(printed: tuple[Path, int] | Sequence[str], picture: Path, lot: random.Random) -> tuple[float, float]:
     """Print a page and scan it as an office does: grey, 120-150 dpi, a little turned, noisy, JPEG. Size in points."""
-    page = pymupdf.open(printed[0])[printed[1] - 1] if isinstance(printed, tuple) else _print(printed, lot)
+    page = print_page(printed, lot)
+    photograph(page, picture, lot)
+    return page.rect.width, page.rect.height
+
+
+def print_page(printed: tuple[Path, int] | Sequence[str], lot: random.Random) -> pymupdf.Page:
+    """A page of a PDF, or paragraphs on an A4 page of their own."""
+    return pymupdf.open(printed[0])[printed[1] - 1] if isinstance(printed, tuple) else _print(printed, lot)
+
+
+def photograph(page: pymupdf.Page, picture: Path, lot: random.Random) -> float:
+    """Write the scan of a page; gives by how many degrees it lies turned to the left around its middle."""
     pixels = page.get_pixmap(dpi=lot.randint(120, 150), colorspace=pymupdf.csGRAY)
     grey = Image.frombytes("L", (pixels.width, pixels.height), pixels.samples)
-    grey = grey.rotate(lot.uniform(-0.7, 0.7), Image.Resampling.BICUBIC, fillcolor=255)
+    turned = lot.uniform(-0.7, 0.7)
+    grey = grey.rotate(turned, Image.Resampling.BICUBIC, fillcolor=255)
     noise = np.random.default_rng(lot.randrange(2**32)).normal(0, 9, (grey.height, grey.width))
     noisy = np.clip(np.asarray(grey, np.float32) * 0.88 + 20 + noise, 0, 255).astype(np.uint8)
     Image.fromarray(noisy).save(picture, quality=lot.randint(45, 75))
-    return page.rect.width, page.rect.height
+    return turned
 
 
 def _print(paragraphs: Iterable[str], lot: random.Random) -> pymupdf.Page:

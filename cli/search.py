@@ -61,8 +61,10 @@ def search(
     """Find the passages, pictures and pages that answer QUERY best.
 
     With --json one line {"id": null, "hits": [...]}; --batch prints such a line for each query, with its id. A hit has
-    rank, score, modality, source_uri, page, bbox, text, route, legs, id, title and headings; bbox is x0, y0, x1, y1 in
-    page points from the top left. Scores are for ordering hits of one query, not for comparing queries.
+    rank, score, modality, source_uri, page, bbox, text, route, legs, id, title, headings, boxes and page_size; bbox is
+    x0, y0, x1, y1 in page points from the top left. Of a page, boxes are the up to three regions that fit QUERY best,
+    [{"bbox": [...], "score": ...}, ...], and bbox is the first of them; page_size is its width and height in points.
+    Scores are for ordering hits of one query, or regions of one page, not for comparing queries.
     """
     if sum(given is not None for given in (query, image, batch)) != 1:
         raise click.UsageError("give one of QUERY, --image FILE and --batch FILE")

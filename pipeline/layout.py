@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.types import Box, PageGrid, TextLine
+from pipeline.types import PageGrid, TextLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +56,3 @@ def load_layout(stored: str, text: str) -> Layout:
         return Layout(lines)
     rows, columns = values["grid"]
     return Layout(lines, PageGrid(np.array(values["owner"], np.int32).reshape(rows, columns)))
-
-
-def best_region(scores: npt.NDArray[np.float32], width_pt: float, height_pt: float) -> Box:
-    """The box, in page points, around the part of the page that scores best in a `similarity_map`.
-
-    That part is the best cell and all that hang together with it, side by side or one above the other, and score more
-    than half way from the map's mean to its maximum. The whole page if no cell has a score.
-
-    >>> best_region(np.array([[0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.9, 0.8]], np.float32), 400, 200)
-    (200.0, 100.0, 400.0, 200.0)
-    """
-    rows, columns = scores.shape
-    if not np.isfinite(scores).any():
-        return 0.0, 0.0, float(width_pt), float(height_pt)
-    best = float(np.nanmax(scores))
-    high = scores >= (float(np.nanmean(scores)) + best) / 2  # False where there is no score
-    row, column = divmod(int(np.nanargmax(scores)), columns)
-    region, edge = {(row, column)}, [(row, column)]
-    while edge:
-        row, column = edge.pop()
-        for cell in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            if cell not in region and 0 <= cell[0] < rows and 0 <= cell[1] < columns and high[cell]:
-                region.add(cell)
-                edge.append(cell)
-    top, bottom = min(row for row, _ in region), max(row for row, _ in region) + 1
-    left, right = min(column for _, column in region), max(column for _, column in region) + 1
-    cell_width, cell_height = width_pt / columns, height_pt / rows
-    return left * cell_width, top * cell_height, right * cell_width, bottom * cell_height

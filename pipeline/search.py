@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from pipeline.config import SearchWeights
 from pipeline.embed import Frequencies, PageModel, Unified
 from pipeline.errors import ModelMismatch, Permanent, UsageError
 from pipeline.mix import Ranking, Scored, keep_places, merge, mix
+from pipeline.regions import PageMap
 from pipeline.score import maxsim
 from pipeline.store import PageVectors, Store
-from pipeline.types import Hit, Modality, ModelId, PictureInput, Vectors
+from pipeline.types import Box, Hit, Modality, ModelId, PictureInput, QueryTokens, Vectors
+from pipeline.where_on_page import page_maps
 
 Vector = npt.NDArray[np.float32]  # one, (dim,)
 LEGS = ("text", "image", "page", "maxsim", "bm25")
@@ -65,11 +67,15 @@ class QueryVectors:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hits, best first; `notes` says what the asker should know, `pages` how MaxSim chose the pages it scored."""
+    """Hits, best first; `notes` says what the asker should know, `pages` how MaxSim chose the pages it scored.
+
+    `maps` tells of page hits, by id, how well each of their parts fits the query.
+    """
 
     hits: tuple[Hit, ...] = ()
     notes: tuple[str, ...] = ()
     pages: str = ""
+    maps: Mapping[str, PageMap] = field(default_factory=dict)
 
 
 class Searcher:
@@ -134,20 +140,22 @@ class Searcher:
         legs = self._dense(QueryVectors(vector, vector), scope)
         pictures, words = merge(legs.get("image", ())), merge(legs.get("text", ()), legs.get("page", ()))
         first, second = (pictures, words) if pictures else (words, pictures)
-        return Answer(self._hits(keep_places(first, second, self._weights["image"]), legs, scope.k))
+        hits, maps = self._hits(keep_places(first, second, self._weights["image"]), legs, scope.k)
+        return Answer(hits, maps=maps)
 
     # legs -----------------------------------------------------------------------------------------------------
 
     def _answer(self, query: str, vector: QueryVectors | None, scope: Scope) -> Answer:
         legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope)
         words = self._words(query, scope) if scope.has("bm25") else {}
+        tokens = self._query_tokens(query) if scope.has("maxsim") and self._counts["page"] else None
         chosen = ""
         if scope.has("maxsim"):
-            legs["maxsim"], chosen = self._maxsim(query, vector.words if vector else None, scope)
+            legs["maxsim"], chosen = self._maxsim(query, tokens, vector.words if vector else None, scope)
         named: dict[str, Scored] = {**legs, "bm25": [(id, score) for ids in words.values() for id, score in ids]}
         ranking = mix(legs, words, self._weights, one_scale=self._unified.one_scale)
-        hits = self._hits(ranking, named, scope.k)
-        return Answer(hits, self._notes(query, vector is not None), chosen)
+        hits, maps = self._hits(ranking, named, scope.k, tokens, query)
+        return Answer(hits, self._notes(query, vector is not None), chosen, maps)
 
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
@@ -173,11 +181,15 @@ class Searcher:
     def _kinds(self, scope: Scope) -> list[Modality]:
         return [kind for kind, rows in self._counts.items() if rows and scope.modality in (None, kind)]
 
-    def _maxsim(self, query: str, vector: Vector | None, scope: Scope) -> tuple[Scored, str]:
-        if not self._counts["page"]:
-            return [], "no pages"
+    def _query_tokens(self, query: str) -> QueryTokens:
         self._check("pages", self._pages.id, self._store.models.pages)
-        tokens = self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
+        return self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
+
+    def _maxsim(
+        self, query: str, tokens: QueryTokens | None, vector: Vector | None, scope: Scope
+    ) -> tuple[Scored, str]:
+        if tokens is None:
+            return [], "no pages"
         pages, chosen = self._page_vectors(query, tokens.vectors[tokens.weights > 0], vector, scope)
         scores = maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
         order = sorted(range(len(scores)), key=lambda i: (-scores[i], pages.ids[i]))[: scope.depth]
@@ -211,7 +223,15 @@ class Searcher:
 
     # results --------------------------------------------------------------------------------------------------
 
-    def _hits(self, ranking: Ranking, legs: Mapping[str, Scored], k: int) -> tuple[Hit, ...]:
+    def _hits(
+        self,
+        ranking: Ranking,
+        legs: Mapping[str, Scored],
+        k: int,
+        tokens: QueryTokens | None = None,
+        query: str = "",
+    ) -> tuple[tuple[Hit, ...], dict[str, PageMap]]:
+        """The first k rows of the ranking and, of the pages among them, where on them the query is answered."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
         for leg, ids in legs.items():
             scores = dict(ids)
@@ -219,7 +239,12 @@ class Searcher:
                 found.setdefault(id, {})[leg] = {"rank": rank, "score": round(scores[id], 6)}
         rows = self._store.fetch([id for id, _ in ranking[:k]])
         there = [(id, score) for id, score in ranking[:k] if id in rows]  # a running ingest may have taken one away
-        return tuple(_hit(rows[id], rank, score, found.get(id, {})) for rank, (id, score) in enumerate(there, 1))
+        pages = [rows[id] for id, _ in there if rows[id]["modality"] == "page"]
+        maps = page_maps(self._store, self._pages, pages, tokens, query) if tokens is not None or query else {}
+        hits = [
+            _hit(rows[id], rank, score, found.get(id, {}), maps.get(id)) for rank, (id, score) in enumerate(there, 1)
+        ]
+        return tuple(hits), maps
 
     def _notes(self, query: str, embedded: bool) -> tuple[str, ...]:
         budget = self._unified.max_tokens
@@ -235,8 +260,12 @@ class Searcher:
             )
 
 
-def _hit(row: Mapping[str, Any], rank: int, score: float, legs: Mapping[str, Mapping[str, Any]]) -> Hit:
-    box = row["bbox"]
+def _hit(
+    row: Mapping[str, Any], rank: int, score: float, legs: Mapping[str, Mapping[str, Any]], place: PageMap | None
+) -> Hit:
+    box: Box | None = None if row["bbox"] is None else tuple(row["bbox"])
+    boxes = place.regions if place is not None else ()
+    is_page = row["modality"] == "page" and box is not None
     return Hit(
         id=row["id"],
         rank=rank,
@@ -244,10 +273,12 @@ def _hit(row: Mapping[str, Any], rank: int, score: float, legs: Mapping[str, Map
         modality=row["modality"],
         source_uri=row["source_uri"],
         page=row["page"],
-        bbox=None if box is None else (box[0], box[1], box[2], box[3]),
+        bbox=boxes[0].bbox if boxes else box,
         text=row["text"] or "",
         route=row["route"] or "",
         legs=legs,
         title=row["title"] or "",
         headings=tuple(row["headings"] or ()),
+        boxes=boxes,
+        page_size=(box[2], box[3]) if is_page and box is not None else None,
     )

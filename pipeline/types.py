@@ -343,8 +343,20 @@ class DocumentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a page that fits a query; scores order the regions of one page and compare with nothing else."""
+
+    bbox: Box  # page points
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result; `legs` says at which rank and with which score each leg found it."""
+    """One search result; `legs` says at which rank and with which score each leg found it.
+
+    Of a page `boxes` are the regions that fit the query best, best first, and `bbox` is the first of them, or the whole
+    page where nothing tells its parts apart.
+    """
 
     id: str
     rank: int
@@ -358,3 +370,5 @@ class Hit:
     legs: Mapping[str, Mapping[str, Any]]
     title: str = ""
     headings: tuple[str, ...] = ()
+    boxes: tuple[Region, ...] = ()
+    page_size: tuple[float, float] | None = None  # of a page: width and height in points

@@ -17,7 +17,8 @@ from pipeline.store import Models, RowFile, doc_id, open_store
 from pipeline.types import DocumentRecord, Row
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-KEYS = ["rank", "score", "modality", "source_uri", "page", "bbox", "text", "route", "legs", "id", "title", "headings"]
+KEYS = ["rank", "score", "modality", "source_uri", "page", "bbox", "text", "route", "legs"]
+KEYS += ["id", "title", "headings", "boxes", "page_size"]
 WORDS = ("--legs", "bm25")  # needs no weights
 
 

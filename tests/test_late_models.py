@@ -27,7 +27,8 @@ from pipeline.embed.pages import load_pages
 from pipeline.errors import Unreadable, UsageError
 from pipeline.ingest import Ingest
 from pipeline.ingest.open import models_of
-from pipeline.layout import best_region, load_layout
+from pipeline.layout import load_layout
+from pipeline.regions import map_of_cells
 from pipeline.score import similarity_map
 from pipeline.store import Models, Store, open_store
 from pipeline.types import Box, PageImage, PageInput, TextLine
@@ -172,7 +173,7 @@ def test_a_question_lights_up_a_part_of_the_page(model: PageModel, tmp_path: Pat
     query = model.embed_query("a red square")
     assert found.grid is not None
     scores = similarity_map(found.vectors, found.grid, query.vectors, query.weights)
-    x0, y0, x1, y1 = best_region(scores, 300.0, 100.0)
+    x0, y0, x1, y1 = map_of_cells(scores, 300.0, 100.0).regions[0].bbox
 
     assert (scores.shape, scores.dtype) == (found.grid.owner.shape, np.float32)
     assert np.abs(scores).max() <= 1.001

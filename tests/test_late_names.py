@@ -12,7 +12,6 @@ from pipeline.embed.late_picture import usual_size
 from pipeline.embed.pages import load_pages
 from pipeline.embed.token_pooling import hierarchical
 from pipeline.errors import UsageError
-from pipeline.layout import best_region
 from pipeline.score import similarity_map
 from pipeline.types import PageGrid
 
@@ -87,16 +86,6 @@ def test_a_map_knows_cells_without_a_vector_and_empty_questions() -> None:
     np.testing.assert_allclose(scores, [[0.75, np.nan], [0.25, 0.25]])
     for query in (np.zeros((0, 2), np.float32), np.eye(2, dtype=np.float32)):
         assert not np.nan_to_num(similarity_map(page, grid, query, np.zeros(len(query), np.float32))).any()
-
-
-def test_the_best_region_hangs_together() -> None:
-    """A second high place elsewhere is no part of it; a flat or empty map is the whole page."""
-    scores = np.zeros((3, 4), np.float32)
-    scores[0, 0:2], scores[2, 3] = 1, 0.9
-
-    assert best_region(scores, 400, 300) == (0, 0, 200, 100)
-    assert best_region(np.full((2, 2), 0.5, np.float32), 40, 30) == (0, 0, 40, 30)
-    assert best_region(np.full((2, 2), np.nan, np.float32), 40, 30) == (0, 0, 40, 30)
 
 
 def test_every_hub_model_of_the_catalog_can_be_pinned() -> None:
