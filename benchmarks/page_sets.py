@@ -127,8 +127,10 @@ def read_all(pages: PageSet, cache: Path, threads: int) -> dict[str, list[str]]:
         picture = Path(folder) / "page.jpg"
         for id in (id for id in pages.printed if id not in known):
             width, height = scan(pages.printed[id], picture, random.Random(f"{SEED} {id}"))
-            known[id] = [line.text for line in ocr.read(picture, width, height)]
-            kept.write(json.dumps({"id": id, "lines": known[id]}) + "\n")
+            lines = ocr.read(picture, width, height)
+            known[id] = [line.text for line in lines]
+            boxes = [[*(round(side, 1) for side in line.bbox), round(line.confidence, 3)] for line in lines]
+            kept.write(json.dumps({"id": id, "size": [width, height], "lines": known[id], "boxes": boxes}) + "\n")
             kept.flush()
     return {id: known[id] for id in pages.printed}
 

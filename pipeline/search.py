@@ -15,19 +15,17 @@ from pipeline.config import SearchWeights
 from pipeline.embed import Frequencies, PageModel, Unified
 from pipeline.errors import ModelMismatch, Permanent, UsageError
 from pipeline.mix import Ranking, Scored, keep_places, merge, mix
+from pipeline.page_search import EXACT_PAGES, PageSearch
 from pipeline.regions import PageMap
-from pipeline.score import maxsim
-from pipeline.store import PageVectors, Store
-from pipeline.types import Box, Hit, Modality, ModelId, PictureInput, QueryTokens, Vectors
+from pipeline.store import Store
+from pipeline.types import Box, Hit, Modality, ModelId, PictureInput, QueryTokens
 from pipeline.where_on_page import page_maps
 
 Vector = npt.NDArray[np.float32]  # one, (dim,)
 LEGS = ("text", "image", "page", "maxsim", "bm25")
 KINDS: tuple[Modality, ...] = ("text", "image", "page")
 DEPTH = 100  # candidates of a leg; more only if more hits are asked for
-EXACT_PAGES = 2000  # up to so many pages MaxSim scores all of them
 EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
-PAGE_CANDIDATES = 200  # beyond: the best pages of the multi-vector index, of the dense vector and of BM25
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,8 @@ class Answer:
 class Searcher:
     """Searches a table as it stands when first asked; make a new one to see later commits.
 
-    MaxSim scores all pages, and holds their vectors in memory, where there are at most `exact_pages`. Models are asked
-    for vectors only by legs that need them.
+    MaxSim scores all pages, and holds their vectors in memory, where there are at most `exact_pages` and they are not
+    too large. Models are asked for vectors only by legs that need them.
     """
 
     def __init__(
@@ -94,9 +92,9 @@ class Searcher:
         *,
         exact_pages: int = EXACT_PAGES,
     ) -> None:
-        self._store, self._unified, self._pages, self._exact_pages = store, unified, pages, exact_pages
+        self._store, self._unified, self._pages = store, unified, pages
         self._weights: dict[str, float] = weights.model_dump()
-        self._held: tuple[str | None, PageVectors] | None = None
+        self._page_search = PageSearch(store, exact_pages)
 
     def search(
         self,
@@ -151,7 +149,8 @@ class Searcher:
         tokens = self._query_tokens(query) if scope.has("maxsim") and self._counts["page"] else None
         chosen = ""
         if scope.has("maxsim"):
-            legs["maxsim"], chosen = self._maxsim(query, tokens, vector.words if vector else None, scope)
+            others = [id for id, _ in [*legs.get("page", ()), *words.get("page", ())]]
+            legs["maxsim"], chosen = self._maxsim(tokens, others, scope)
         named: dict[str, Scored] = {**legs, "bm25": [(id, score) for ids in words.values() for id, score in ids]}
         ranking = mix(legs, words, self._weights, one_scale=self._unified.one_scale)
         hits, maps = self._hits(ranking, named, scope.k, tokens, query)
@@ -185,30 +184,11 @@ class Searcher:
         self._check("pages", self._pages.id, self._store.models.pages)
         return self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
 
-    def _maxsim(
-        self, query: str, tokens: QueryTokens | None, vector: Vector | None, scope: Scope
-    ) -> tuple[Scored, str]:
+    def _maxsim(self, tokens: QueryTokens | None, others: Sequence[str], scope: Scope) -> tuple[Scored, str]:
         if tokens is None:
             return [], "no pages"
-        pages, chosen = self._page_vectors(query, tokens.vectors[tokens.weights > 0], vector, scope)
-        scores = maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
-        order = sorted(range(len(scores)), key=lambda i: (-scores[i], pages.ids[i]))[: scope.depth]
-        return [(pages.ids[i], float(scores[i])) for i in order], chosen
-
-    def _page_vectors(
-        self, query: str, tokens: Vectors, vector: Vector | None, scope: Scope
-    ) -> tuple[PageVectors, str]:
-        """The pages MaxSim scores, and in words how they were chosen."""
-        if self._counts["page"] <= self._exact_pages:
-            if self._held is None or self._held[0] != scope.where:
-                self._held = scope.where, self._store.multivectors(where=scope.where)
-            return self._held[1], f"exact over all {len(self._held[1].ids)} pages"
-        found = self._store.match(query, k=PAGE_CANDIDATES, modality="page", where=scope.where)
-        if vector is not None:
-            found = found + self._store.nearest(vector, modality="page", k=PAGE_CANDIDATES, where=scope.where)
-        found = found + self._store.nearest_pages(tokens, k=PAGE_CANDIDATES, where=scope.where)
-        ids = sorted({id for id, _ in found})
-        return self._store.multivectors(ids=ids), f"exact over {len(ids)} candidates by many vectors, one, and BM25"
+        found = self._page_search.score(tokens, others, scope.where, scope.depth)
+        return found.ranked, found.chosen
 
     # what is asked of the table once --------------------------------------------------------------------------
 

@@ -161,7 +161,7 @@ def test_many_pages_are_scored_by_candidates(tmp_path: Path) -> None:
     chosen = Searcher(store, Known(), KnownPages(), SearchWeights(), exact_pages=2)
     answer = chosen.answer_many(["whale"], Scope(modality="page"))[0]
 
-    assert answer.pages == "exact over 3 candidates by many vectors, one, and BM25"
+    assert answer.pages == "exact over 3 of 3 pages, candidates by many vectors, one, and BM25"
     assert names(answer.hits) == ["b", "a", "c"]
 
 

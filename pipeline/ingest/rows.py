@@ -17,6 +17,7 @@ from pipeline.embed import PageModel, Unified
 from pipeline.errors import DocmillError, StoreError, Unreadable, UsageError, to_failure
 from pipeline.ingest.context import Placed, in_context
 from pipeline.ingest.draft import Draft, shared_time
+from pipeline.ingest.page_vector import page_vectors
 from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
 from pipeline.ingest.text_layer import for_passages, trusted_lines
 from pipeline.layout import dump_layout
@@ -138,9 +139,7 @@ class RowMaker:
 
     def _embed_pages(self, items: list[tuple[Draft, Row, PageInput]]) -> list[RowVectors]:
         found = self._pages.embed_pages([page for *_, page in items])
-        starts = [_first_window(e.text, self._unified) for e in found if e.text.strip()]
-        dense = iter(self._unified.embed_texts(starts))
-        vectors = [next(dense) if e.text.strip() else None for e in found]
+        vectors = page_vectors([e.text for e in found], self._unified)
         many = [e.vectors if len(e.vectors) else None for e in found]
         return [
             RowVectors(e.text, one, several, dump_layout(e.lines, e.grid))
@@ -243,17 +242,6 @@ def _is_finite(row: Row) -> bool:
 
 def _words(picture: Picture) -> str:
     return "\n".join(words for words in (picture.caption, picture.context) if words)
-
-
-def _first_window(text: str, unified: Unified) -> str:
-    """As much of the page's beginning as fits the embedder's budget; the rest is in the multi-vector and in BM25."""
-    words = text.split()
-    low, high = 0, min(len(words), unified.max_tokens)
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = unified.count_tokens([" ".join(words[:middle])])[0] <= unified.max_tokens
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return " ".join(words[:low]) or text[: unified.max_tokens]
 
 
 def _one_by_one_on_error(

@@ -25,6 +25,7 @@ from pipeline.ingest.draft import Draft
 from pipeline.ingest.gone import agreed, delete, vanished_attachments
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.mend import mend_books
+from pipeline.ingest.page_vector import PAGE_VECTOR_VERSION
 from pipeline.ingest.plan import Recipes, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
@@ -268,6 +269,5 @@ class _DocumentFailed(Exception):
 
 def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
     """The recipes a run with these settings and models works by."""
-    return make_recipes(
-        settings, unified.id, pages.id, (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, CONTEXT_VERSION)
-    )
+    versions = (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, CONTEXT_VERSION, PAGE_VECTOR_VERSION)
+    return make_recipes(settings, unified.id, pages.id, versions)

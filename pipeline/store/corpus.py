@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
 from pipeline.store import indexes, query, upkeep
 from pipeline.store.assets import Assets, TokenCounts
@@ -202,10 +205,20 @@ class Store:
         with translated(self.uri, "search the corpus"):
             return query.nearest(self._tables, vector, modality, k, query.user_filter(self._tables, where))
 
+    def count_pages(self, where: str | None = None) -> int:
+        """Number of page rows that meet a condition."""
+        with translated(self.uri, "read the corpus"):
+            return query.count_pages(self._tables, query.user_filter(self._tables, where))
+
+    def page_sizes(self, most: int) -> npt.NDArray[np.int64]:
+        """How many vectors pages have, (n,): of all pages, or of `most` of them if there are more."""
+        with translated(self.uri, "read the corpus"):
+            return query.page_sizes(self._tables, most)
+
     def nearest_pages(self, vectors: Any, *, k: int, where: str | None = None) -> list[tuple[str, float]]:
         """(id, MaxSim sum) of pages for (tokens, dim) unit vectors, best first, filtered before they are ranked.
 
-        Exact up to some thousand pages; above that the candidates come from an approximate index.
+        Exact up to some thousand pages; above that as an approximate index estimates it: candidates, to be scored.
         """
         with translated(self.uri, "search the corpus"):
             return query.nearest_pages(self._tables, vectors, k, query.user_filter(self._tables, where))

@@ -12,7 +12,8 @@ from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS, VECTORS
 from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
-EXACT_PAGES = 2_000
+EXACT_PAGES = 1_000  # a search in memory is as quick as the index up to here
+PARTITION_VECTORS, PROBES = 12_500, 32  # of the multi-vector index: vectors in a partition, partitions looked at
 COMPACT_ROWS = 64  # held at a time while files are merged; a row may hold a megabyte of vectors
 TRAINING_ROWS = 256  # vectors without which no index is made
 UNTRAINABLE = ("cannot train", "/ivf_")  # of no vectors, or of vectors without a direction (all zeros)
@@ -101,9 +102,17 @@ def _vector_indexes(table: Any) -> dict[str, Any]:
     if table.count_rows() > EXACT_VECTORS and _trainable(table, "vector"):
         configs["vector"] = HnswSq(distance_type="cosine")
     divisible = table.schema.field("multivector").type.value_type.list_size % 8 == 0  # as this kind of index demands
-    if divisible and table.count_rows("modality = 'page'") > EXACT_PAGES and _trainable(table, "multivector"):
-        configs["multivector"] = IvfRq(distance_type="cosine")
+    pages = table.count_rows("modality = 'page'")
+    if divisible and pages > EXACT_PAGES and _trainable(table, "multivector"):
+        configs["multivector"] = IvfRq(distance_type="cosine", num_partitions=_partitions(table, pages))
     return configs
+
+
+def _partitions(table: Any, pages: int) -> int:
+    """So many that each has about `PARTITION_VECTORS` vectors; LanceDB's own choice goes by rows, not by vectors."""
+    query = table.search().where("multivector IS NOT NULL").select({"vectors": "array_length(multivector)"})
+    sizes = query.limit(TRAINING_ROWS).to_arrow()["vectors"].to_pylist()
+    return max(1, round(pages * sum(sizes) / len(sizes) / PARTITION_VECTORS))
 
 
 def _trainable(table: Any, column: str) -> bool:

@@ -16,7 +16,7 @@ from lancedb.query import MatchQuery
 
 from pipeline.errors import UsageError
 from pipeline.store.edge import reason
-from pipeline.store.indexes import EXACT_VECTORS
+from pipeline.store.indexes import EXACT_VECTORS, PROBES
 from pipeline.store.schema import CORPUS, VECTORS, clean
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
@@ -105,15 +105,29 @@ def nearest(
     return _ranked(query.limit(k).select(["id", "_distance"]).to_arrow(), "_distance", lambda distance: 1.0 - distance)
 
 
+def count_pages(tables: Tables, where: str | None) -> int:
+    return int(tables.open(CORPUS).count_rows(both("modality = 'page'", where)))
+
+
+def page_sizes(tables: Tables, most: int) -> npt.NDArray[np.int64]:
+    """Vectors of each page, of `most` of them at the most; 0 for a page without any."""
+    query = tables.open(CORPUS).search().where("modality = 'page'")
+    found = query.select({"vectors": "array_length(multivector)"}).limit(most).to_arrow()["vectors"]
+    return np.asarray(pc.fill_null(found.combine_chunks(), 0).to_numpy(zero_copy_only=False), np.int64)
+
+
 def nearest_pages(tables: Tables, vectors: npt.ArrayLike, k: int, where: str | None) -> list[tuple[str, float]]:
-    """MaxSim sums as LanceDB computes them: exact without an index, else of candidates that the index proposes."""
+    """Pages by MaxSim sums: exact without an index, else as the index estimates them from one bit a dimension.
+
+    LanceDB could refine them, but then reads vectors for each query vector; the caller scores the candidates anyway.
+    """
     table = tables.open(CORPUS)
     wanted = np.asarray(vectors, np.float32)
     dim = table.schema.field("multivector").type.value_type.list_size
     if wanted.ndim != 2 or wanted.shape[1] != dim or not len(wanted) or not np.isfinite(wanted).all():
         raise UsageError(f"query vectors must be (n, {dim}) finite numbers, these have shape {wanted.shape}")
-    query = table.search(wanted, vector_column_name="multivector").distance_type("cosine")
-    query = query.where(both("modality = 'page'", where), prefilter=True).nprobes(50).refine_factor(50)
+    query = table.search(wanted, vector_column_name="multivector").distance_type("cosine").nprobes(PROBES)
+    query = query.where(where, prefilter=True) if where else query  # rows of other kinds have no multi-vector
     found = query.limit(k).select(["id", "_distance"]).to_arrow()
     return _ranked(found, "_distance", lambda distance: len(wanted) - distance)
 

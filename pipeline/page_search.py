@@ -1,0 +1,75 @@
+"""Late interaction over a table: which pages MaxSim scores, and their scores. Exact over all while that is as quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.mix import Scored
+from pipeline.score import maxsim
+from pipeline.store import PageVectors, Store
+from pipeline.types import QueryTokens
+
+EXACT_PAGES = 2_000  # up to so many pages scoring all of them is as quick as the index, and exact
+EXACT_BYTES = 256 << 20  # of vectors that may be held to do so
+CANDIDATES = 200  # pages that the multi-vector index proposes
+SAMPLE = 64  # pages whose vectors are counted to tell the bytes of all
+
+
+@dataclass(frozen=True, slots=True)
+class PageScores:
+    """(id, MaxSim) of pages, best first, and in words how the pages were chosen."""
+
+    ranked: Scored
+    chosen: str
+
+
+def is_exact(pages: int, page_bytes: float, most_pages: int = EXACT_PAGES) -> bool:
+    """Whether MaxSim scores all `pages` that come into question, whose vectors take about `page_bytes` each.
+
+    >>> is_exact(2_000, 49_000), is_exact(2_000, 262_000), is_exact(10_000, 49_000)
+    (True, False, False)
+    """
+    return pages <= most_pages and pages * page_bytes <= EXACT_BYTES
+
+
+class PageSearch:
+    """MaxSim over the pages of a store as it stands; vectors of an exact search are held for the next query."""
+
+    def __init__(self, store: Store, exact_pages: int = EXACT_PAGES) -> None:
+        self._store, self._exact_pages = store, exact_pages
+        self._held: tuple[str | None, PageVectors | None, int] | None = None
+
+    def score(self, tokens: QueryTokens, others: Iterable[str], where: str | None, depth: int) -> PageScores:
+        """The `depth` best pages among those that meet `where`; `others` are pages that other legs found.
+
+        Either all of them are scored, or the best of the multi-vector index and `others`.
+        """
+        held, pages = self._all(where)
+        chosen = f"exact over all {pages:,} pages"
+        if held is None:
+            held = self._candidates(tokens, others, where)
+            chosen = f"exact over {len(held.ids):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
+        scores = maxsim(tokens.vectors, tokens.weights, held.vectors, held.offsets)
+        best = sorted(range(len(scores)), key=lambda i: (-scores[i], held.ids[i]))[:depth]
+        return PageScores([(held.ids[i], float(scores[i])) for i in best], chosen)
+
+    def _all(self, where: str | None) -> tuple[PageVectors | None, int]:
+        """The vectors of all pages in question, or None if there are too many; and how many there are."""
+        if self._held is None or self._held[0] != where:
+            pages = self._store.count_pages(where)
+            exact = is_exact(pages, self._page_bytes(), self._exact_pages)
+            self._held = where, self._store.multivectors(where=where) if exact else None, pages
+        return self._held[1:]
+
+    def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None) -> PageVectors:
+        asked = tokens.vectors[tokens.weights > 0]
+        found = [id for id, _ in self._store.nearest_pages(asked, k=CANDIDATES, where=where)] if len(asked) else []
+        return self._store.multivectors(ids=sorted({*found, *others}))
+
+    def _page_bytes(self) -> float:
+        sizes = self._store.page_sizes(SAMPLE)
+        vector_bytes = self._store.models.pages.dim * np.dtype(np.float16).itemsize
+        return float(sizes.mean()) * vector_bytes if len(sizes) else 0.0
