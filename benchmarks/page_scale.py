@@ -162,13 +162,16 @@ def rows(lot: np.random.Generator, count: int, dim: int = DIM) -> Vectors:
 class Asked:
     """The two models of a searcher, which know the vectors of its questions."""
 
-    max_tokens, uses_frequencies = 10_000, False
+    max_tokens, uses_frequencies, one_scale = 10_000, False, True
 
     def __init__(self, questions: Sequence[tuple[str, Vectors, Vectors]], id: ModelId) -> None:
         self.id, self._known = id, {words: (tokens, dense) for words, tokens, dense in questions}
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self._known[text][1] for text in texts])
+
+    def line_owners(self, text: str) -> list[tuple[int, ...]]:  # noqa: ARG002
+        return []
 
     def embed_query(self, text: str, frequencies: Any = None) -> QueryTokens:  # noqa: ARG002
         return QueryTokens(self._known[text][0], np.ones(QUESTION_TOKENS, np.float32))

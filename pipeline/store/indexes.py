@@ -111,7 +111,7 @@ def _vector_indexes(table: Any) -> dict[str, Any]:
 def _partitions(table: Any, pages: int) -> int:
     """So many that each has about `PARTITION_VECTORS` vectors; LanceDB's own choice goes by rows, not by vectors."""
     query = table.search().where("multivector IS NOT NULL").select({"vectors": "array_length(multivector)"})
-    sizes = query.limit(TRAINING_ROWS).to_arrow()["vectors"].to_pylist()
+    sizes: list[int] = query.limit(TRAINING_ROWS).to_arrow()["vectors"].to_pylist()
     return max(1, round(pages * sum(sizes) / len(sizes) / PARTITION_VECTORS))
 
 
