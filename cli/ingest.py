@@ -108,7 +108,7 @@ def _run(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], N
     from flows.signals import ending_on_sigterm
 
     with ending_on_sigterm(), _last_word():
-        server = local_server()
+        server = local_server(settings.serve, Path.cwd())
         # Nobody watches a temporary server, so a run with nothing to do need not wait for it.
         if server is not None and (summary := _idle(settings, fields, tell)) is not None:
             server.stop()

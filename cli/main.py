@@ -20,6 +20,7 @@ COMMANDS = {  # name -> ("module:command", help in one line)
     "rows": ("cli.rows:rows", "Print what is in the store, row by row."),
     "status": ("cli.status:status", "What the store holds and how it is indexed."),
     "maintain": ("cli.maintain:maintain_store", "Merge files, update indexes, take away what is no longer needed."),
+    "serve": ("cli.serve:serve", "Prefect server, UI, schedules and worker in one."),
     "quarantine": ("cli.quarantine:quarantine", "Documents that could not be read, and why."),
     "config": ("cli.config:config", "The settings in force and where each came from."),
 }

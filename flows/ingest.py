@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from flows.progress import Progress
 from flows.reports import ProgressArtifact, publish_summary
+from flows.request import Request
 from flows.server import reached
 from flows.signals import undisturbed
+from pipeline.errors import UsageError
 from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
 from pipeline.ingest.manifest import Manifest, read_manifest
-from pipeline.settings_file import load_settings
 from pipeline.types import Found, Prepared
 
 _listener: ContextVar[Callable[[Progress], None]] = ContextVar("listener", default=lambda _: None)
 
 
-class IngestRequest(BaseModel):
-    """The parameters of the flow; settings beside them come from `docmill.toml` and the environment, as always."""
+class IngestRequest(Request):
+    """What to read, and how."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sources: list[str] = Field(default=[], description="files, folders, globs or @list.txt")
+    sources: list[str] = Field(
+        default=[], description="files, folders, globs or @list.txt; those of `schedule.sources` when empty"
+    )
     manifest: str | None = Field(default=None, description="work on the documents of this manifest, not on sources")
-    cwd: str = Field(default_factory=os.getcwd, description="folder that relative sources start from")
-    config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
-    overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
     refresh: bool = Field(default=False, description="read again, too, what other settings or an older docmill made")
     allow_mass_delete: bool = Field(default=False, description="delete even if most documents of a folder are gone")
 
@@ -87,9 +83,11 @@ def _run_name() -> str:
 )
 def ingest(request: IngestRequest) -> Summary:
     """Ingest sources into the store: every source ends as indexed, unchanged, skipped or quarantined."""
-    cwd = Path(request.cwd)
-    config = Path(request.config) if request.config else None
-    settings = load_settings(config, os.environ, request.overrides, cwd).settings
+    settings, cwd = request.settings(), request.folder
+    if not request.sources and not request.manifest:
+        if not settings.schedule.sources:
+            raise UsageError("no sources are given and schedule.sources is empty: name what to read")
+        request = request.model_copy(update={"sources": list(settings.schedule.sources)})
     run_id = str(runtime.flow_run.id)
     manifest = read_manifest(cwd / request.manifest) if request.manifest else None
     tell = _listener.get()

@@ -12,27 +12,22 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import tempfile
-import time
 import tomllib
 import warnings
 from collections.abc import Mapping, MutableMapping
-from contextlib import closing, redirect_stderr, suppress
+from contextlib import closing, redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 from platformdirs import user_cache_path
 
+from flows.child import START_S, Child, start_child
+from flows.served import find_served, home_of
+from pipeline.config import Serve
 from pipeline.errors import ServerError, UsageError
 
-START_S = 120.0
-STOP_S = 5.0
 ADVICE = "or set PREFECT_API_URL to a running server"
 DATABASE = "prefect.db"
 SERVER = {  # no pages, and no words of its own
@@ -48,41 +43,21 @@ class TemporaryServer:
 
     url: str
     home: Path
-    process: subprocess.Popen[bytes]
-    errors: IO[bytes]
+    child: Child
 
     def wait(self, timeout_s: float = START_S) -> None:
         """Return as soon as it answers. Raises `ServerError` if it ends instead, or is too slow."""
-        opener = build_opener(ProxyHandler({}))
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            if (code := self.process.poll()) is not None:
-                raise ServerError(f"the temporary Prefect server ended with {code}{self._last_words()}; {self._cure()}")
-            with suppress(URLError, OSError), opener.open(f"{self.url}/health", timeout=5):
-                return
-            time.sleep(0.1)
-        raise ServerError(f"the temporary Prefect server did not answer within {timeout_s:g} s; {self._cure()}")
+        self.child.wait_for(self.url, timeout_s)
 
     def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.errors.close()
-
-    def _last_words(self) -> str:
-        self.errors.seek(0)
-        lines = [line for line in self.errors.read().decode(errors="replace").splitlines() if line.strip()]
-        return f" ({lines[-1].strip()[:200]})" if lines else ""
-
-    def _cure(self) -> str:
-        return f"its files are in {self.home}: move them away, {ADVICE}"
+        self.child.stop()
 
 
-def local_server(environment: MutableMapping[str, str] = os.environ) -> TemporaryServer | None:
-    """Start a temporary server and name it in the environment, unless a server is set there or in Prefect's profile.
+def local_server(
+    serve: Serve | None = None, folder: Path | None = None, environment: MutableMapping[str, str] = os.environ
+) -> TemporaryServer | None:
+    """Start a temporary server and name it in the environment, unless a server is set there, is served for `folder`, or
+    is set in Prefect's profile.
 
     Call it before Prefect is imported, import Prefect while the server starts, and call `wait` before the first flow.
     The server ends with this process, however that ends, and not earlier: Prefect sends its last logs at the exit. Its
@@ -90,11 +65,19 @@ def local_server(environment: MutableMapping[str, str] = os.environ) -> Temporar
     user's own Prefect set-up is touched. Raises `ServerError`.
     """
     environment.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our terminal output is the report
-    if environment.get("PREFECT_API_URL") or _profile_names_server(environment):
+    if environment.get("PREFECT_API_URL"):
+        return None
+    if serve is not None and folder is not None and (url := find_served(serve, folder)):
+        environment["PREFECT_API_URL"] = url
+        environment["PREFECT_HOME"] = str(home_of(serve, folder))
+        if serve.auth:
+            environment.setdefault("PREFECT_API_AUTH_STRING", serve.auth)
+        return None
+    if _profile_names_server(environment):
         return None
     home = Path(environment["PREFECT_HOME"]) if environment.get("PREFECT_HOME") else _home()
     environment["PREFECT_HOME"] = str(home)
-    _check_home(home)
+    check_home(home)
     server = _start(home, environment)
     atexit.register(server.stop)
     environment["PREFECT_API_URL"] = server.url
@@ -115,19 +98,14 @@ def import_prefect() -> None:
 
 def _start(home: Path, environment: Mapping[str, str]) -> TemporaryServer:
     port = _free_port()
-    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the server is stopped
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.temporary_server", str(port), str(os.getpid())],
-            env={**environment, **SERVER},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,  # Ctrl-C is for the run; it stops the server last
-        )
-    except OSError as error:
-        raise ServerError(f"the temporary Prefect server could not start: {error.strerror}; {ADVICE}") from error
-    return TemporaryServer(f"http://127.0.0.1:{port}/api", home, process, errors)
+    child = start_child(
+        "flows.server_process",
+        [str(port), str(os.getpid())],
+        {**environment, **SERVER},
+        what="the temporary Prefect server",
+        cure=f"its files are in {home}: move them away, {ADVICE}",
+    )
+    return TemporaryServer(f"http://127.0.0.1:{port}/api", home, child)
 
 
 def _free_port() -> int:
@@ -152,16 +130,14 @@ def _home() -> Path:
     return home
 
 
-def _check_home(home: Path) -> None:
-    """Prefect would try for minutes."""
+def check_home(home: Path, name: str = "PREFECT_HOME", advice: str = ADVICE) -> None:
+    """Raise `ServerError` for a folder or database that cannot be used: Prefect would try for minutes."""
     try:
         _check_writable(home)
     except OSError as error:
-        raise ServerError(
-            f"PREFECT_HOME={home}: cannot be written to ({error.strerror}); change it, {ADVICE}"
-        ) from error
+        raise ServerError(f"{name}={home}: cannot be written to ({error.strerror}); change it, {advice}") from error
     if _is_damaged(home / DATABASE):
-        raise ServerError(f"{home / DATABASE}: is damaged; move it away, {ADVICE}")
+        raise ServerError(f"{home / DATABASE}: is damaged; move it away, {advice}")
 
 
 def _check_writable(folder: Path) -> None:

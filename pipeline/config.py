@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -64,6 +66,34 @@ class SearchWeights(Section):
     bm25: float = Field(default=1.0, ge=0, description="words, over all rows")
 
 
+CRON = r"^\s*$|^\s*(\S+\s+){4}\S+\s*$"
+
+
+class Schedule(Section):
+    """When `docmill serve` does what by itself: cron lines of five fields; an empty one means never."""
+
+    sources: tuple[str, ...] = Field(default=(), description="what a scheduled ingest reads")
+    ingest: str = Field(default="", pattern=CRON, description="cron line of the ingest of `schedule.sources`")
+    maintain: str = Field(default="30 2 * * *", pattern=CRON, description="cron line of the upkeep of the store")
+    retry: str = Field(default="", pattern=CRON, description="cron line of another try at what is in quarantine")
+    canary: str = Field(default="", pattern=CRON, description="cron line of the canary's questions")
+    timezone: str = Field(default="UTC", min_length=1, description="time zone of the cron lines")
+    overlap: Literal["cancel", "queue"] = Field(
+        default="cancel", description="what happens to a run whose predecessor is still at work"
+    )
+
+
+class Serve(Section):
+    """`docmill serve`: the Prefect server, its UI and its worker."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address that the server listens on")
+    port: int = Field(default=4200, ge=1, le=65_535, description="port of the server and its UI")
+    auth: str = Field(default="", description="`user:password` of the server; needed beyond this machine", repr=False)
+    home: str = Field(default="./docmill-server", min_length=1, description="folder of the server's database")
+    pool: str = Field(default="docmill", min_length=1, description="Prefect work pool that the worker takes runs from")
+    runs: int = Field(default=4, ge=1, le=256, description="flow runs that the worker has at a time")
+
+
 class Settings(Section):
     """All settings. `docmill config` prints what is in force and where each value came from."""
 
@@ -85,3 +115,5 @@ class Settings(Section):
     chunks: Chunks = Chunks()
     page: Pages = Pages()
     search: SearchWeights = SearchWeights()
+    schedule: Schedule = Schedule()
+    serve: Serve = Serve()

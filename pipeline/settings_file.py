@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -152,7 +152,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _typed(text: str, field: FieldInfo) -> Any:
     """A variable's text as the type of its field; text that does not fit stays text, for validation to refuse."""
     text = text.strip()
-    if field.annotation is str:
+    if field.annotation is str or get_origin(field.annotation) is Literal:
         return text
     if field.annotation is bool:
         return WORDS.get(text.lower(), text)
@@ -208,7 +208,7 @@ def _explain(error: ValidationError, last: Mapping[str, Given], fields: Mapping[
 
 
 def _masked(value: Any, field: FieldInfo) -> Any:
-    if field.repr:
+    if field.repr or not value:
         return value
     return ["***" for _ in value] if isinstance(value, Sequence) and not isinstance(value, str) else "***"
 

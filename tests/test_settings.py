@@ -1,6 +1,7 @@
 """Where settings come from, which place wins, and what a mistake says."""
 
 import json
+from contextlib import chdir
 
 import pytest
 from click.testing import CliRunner
@@ -58,7 +59,9 @@ def test_lists_in_variables_are_commas_or_json(tmp_path):
 def test_every_setting_can_come_from_a_variable(tmp_path, key):
     """The value that is printed can be given back, and its origin is the variable."""
     defaults = {row.key: row.value for row in describe(Settings(), {})}
-    value = defaults[key] or {"workers": 3, "page.pooling": 2, "sources.hidden": True}.get(key, ["x"])
+    filled = {"workers": 3, "page.pooling": 2, "sources.hidden": True, "schedule.ingest": "0 * * * *"}
+    filled |= {"schedule.retry": "0 1 * * *", "schedule.canary": "0 2 * * *"}
+    value = defaults[key] or filled.get(key, ["x"])
 
     loaded = load(tmp_path, env={variable_of(key): ",".join(value) if isinstance(value, list) else str(value)})
 
@@ -158,10 +161,10 @@ def test_every_setting_is_described():
 
 
 def run_config(tmp_path, *arguments, toml=""):
-    path = tmp_path / "mine.toml"
-    path.write_text(toml, "utf-8")
+    (tmp_path / "mine.toml").write_text(toml, "utf-8")
     env = {"DOCMILL_STORE": None, "DOCMILL_UNIFIED": None, "DOCMILL_PAGES": None}
-    return CliRunner().invoke(config, ["--config", str(path), *arguments], env=env, standalone_mode=False)
+    with chdir(tmp_path):
+        return CliRunner().invoke(config, ["--config", "mine.toml", *arguments], env=env, standalone_mode=False)
 
 
 def test_the_config_command_prints_value_and_origin(tmp_path):
@@ -180,6 +183,6 @@ def test_the_config_command_prints_json_for_programs(tmp_path):
 
     rows = {row["key"]: row for row in json.loads(result.stdout)}
     assert rows["sources.hidden"]["value"] is True
-    assert rows["sources.hidden"]["origin"] == str(tmp_path / "mine.toml")
+    assert rows["sources.hidden"]["origin"] == "mine.toml"
     assert rows["sources.passwords"]["value"] == ["***"]
     assert rows["limits.file_mb"]["origin"] == "default"

@@ -1,0 +1,34 @@
+"""What every flow takes: where relative paths start, and which settings hold. Its fields are the form in the UI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.config import Settings
+from pipeline.settings_file import load_settings
+
+
+class Request(BaseModel):
+    """Settings beside these parameters come from `docmill.toml` and the environment, as always."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cwd: str = Field(default_factory=os.getcwd, description="folder that relative paths start from")
+    config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.cwd)
+
+    def settings(self) -> Settings:
+        """The settings in force; a store that is a relative path starts from `cwd`. Raises `UsageError`."""
+        config = Path(self.config) if self.config else None
+        settings = load_settings(config, os.environ, self.overrides, self.folder).settings
+        if "://" in settings.store:
+            return settings
+        return settings.model_copy(update={"store": str(self.folder / settings.store)})
