@@ -38,6 +38,8 @@ NAMED = 5  # failures and slow documents that the summary names
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only files that match (.gitignore syntax).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
+@click.option("--depth", type=click.IntRange(0, 100), help="Follow links of the same host so deep.  [default: 0]")
+@click.option("--max-pages", type=click.IntRange(1), help="Pages taken of one web source.  [default: 1000]")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
 @click.option("--refresh", is_flag=True, help="Read again, too, what other settings or an older docmill made.")
 @click.option("--allow-mass-delete", is_flag=True, help="Delete even if most documents of a folder are gone.")
@@ -48,11 +50,16 @@ def ingest(
     manifest: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    depth: int | None,
+    max_pages: int | None,
     workers: int | None,
     refresh: bool,
     allow_mass_delete: bool,
 ) -> int | None:
-    """Read SOURCE... into the store: files, folders, globs, or @list.txt with one of them a line.
+    """Read SOURCE... into the store: files, folders, globs, URLs, or @list.txt with one of them a line.
+
+    A URL may be a page, a file, a sitemap or a feed; with --depth the pages and files that a page links to on its own
+    host are taken as well. What may be fetched, and how fast, docs/web.md says.
 
     Only what is new or changed is read; what is gone from a listed folder is deleted. What other settings or an older
     docmill made is stale: it stays, and is counted, until you say --refresh. With --json the last line of the
@@ -64,7 +71,13 @@ def ingest(
         raise UsageError("name sources, or a manifest with --manifest, not both: see `docmill ingest --help`")
     if manifest and (include or exclude or refresh):
         raise UsageError("--include, --exclude and --refresh do not go with --manifest: they belong to `docmill plan`")
-    flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
+    flags = {
+        "sources.include": include or None,
+        "sources.exclude": exclude or None,
+        "web.depth": depth,
+        "web.max_pages": max_pages,
+        "workers": workers,
+    }
     overrides = {key: value for key, value in flags.items() if value is not None}
     return ingest_now(
         common, sources, manifest, overrides=overrides, refresh=refresh, allow_mass_delete=allow_mass_delete

@@ -42,6 +42,28 @@ class Sources(Section):
     passwords: tuple[str, ...] = Field(default=(), description="tried in order on encrypted documents", repr=False)
 
 
+class Web(Section):
+    """How web sources are fetched; `docs/web.md` says what each part is for."""
+
+    contact: str = Field(default="", description="URL or mail address that sites are told, in the User-Agent")
+    depth: int = Field(default=0, ge=0, le=100, description="links of the same host followed from a page that is named")
+    max_pages: int = Field(default=1000, gt=0, description="pages and files taken of one source; the rest is skipped")
+    hosts: int = Field(default=4, ge=1, le=64, description="hosts asked at the same time")
+    per_host: int = Field(default=2, ge=1, le=16, description="requests to one host at the same time")
+    delay_s: float = Field(default=0.5, ge=0, le=60, description="seconds between two requests to one host, at least")
+    robots: bool = Field(default=True, description="do what robots.txt asks for")
+    allow: tuple[str, ...] = Field(
+        default=(), description="hosts, addresses and networks that may be fetched from though they are not public"
+    )
+    proxy: str = Field(default="", repr=False, description="URL of a proxy; proxy variables are not looked at")
+    size_mb: float = Field(default=100, gt=0, le=4096, description="size of one page or file, unpacked")
+    connect_s: float = Field(default=10, gt=0, description="seconds until a server is connected and begins to answer")
+    response_s: float = Field(default=120, gt=0, description="seconds that one answer may take in all")
+    gone_after: int = Field(default=2, ge=1, description="runs in which a page must be gone (404, 410) to be deleted")
+    pictures: int = Field(default=30, ge=0, le=500, description="pictures fetched of one page; 0 fetches none")
+    picture_mb: float = Field(default=10, gt=0, description="size of one of them")
+
+
 class Chunks(Section):
     tokens: int = Field(default=200, ge=16, description="aim of a passage; the embedder's own budget caps it")
 
@@ -111,6 +133,7 @@ class Settings(Section):
     batch_documents: int = Field(default=64, ge=1, le=500, description="documents in one task and one commit")
     batch_mb: int = Field(default=8, ge=1, le=4096, description="size of the files of one batch, unless it is one file")
     sources: Sources = Sources()
+    web: Web = Web()
     limits: Limits = Limits()
     chunks: Chunks = Chunks()
     page: Pages = Pages()

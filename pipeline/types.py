@@ -40,6 +40,7 @@ class Found:
     skip: str | None = None  # why it will not be read, when it will not
     sha256: str | None = None  # what its bytes must be, if a plan said so; "" if they could not be read then
     pinned: bool = False  # a plan said that only this revision may be read
+    failure: Failure | None = None  # why its bytes could not be had when they were looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Blob:
     parent: str | None = None  # source_uri of the mail or PDF this was attached to
     depth: int = 0  # attachments inside attachments
     modified_at: dt.datetime | None = None
+    charset: str = ""  # what a server said of its encoding
+    metadata: Mapping[str, str] = field(default_factory=dict)  # what is known of it beside its bytes
 
 
 # parse and route --------------------------------------------------------------------------------------------

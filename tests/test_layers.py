@@ -19,7 +19,8 @@ OWNERS = {  # library -> the only places that may import it
     ),
     "pymupdf": ("pipeline/parse/",),
     "unstructured": ("pipeline/parse/",),
-    **dict.fromkeys(["fsspec", "s3fs"], ("pipeline/sources/",)),
+    **dict.fromkeys(["fsspec", "s3fs", "httpcore", "protego"], ("pipeline/sources/",)),
+    "httpx": ("pipeline/sources/", "flows/"),
 }
 SHARED = {"pipeline", "pipeline.types", "pipeline.errors", "pipeline.config", "pipeline.s3_environment"}
 STAGES = ("sources", "parse", "route", "chunk", "embed", "store", "score", "settings_file", "thumbnail")

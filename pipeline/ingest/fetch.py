@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.config import Limits
 from pipeline.errors import DocmillError, Permanent, Transient, Unreadable, to_failure
 from pipeline.parse import PARSERS
+from pipeline.parse.html_pictures import PICTURES
 from pipeline.parse.sniff import sniff
 from pipeline.sources.download import download
-from pipeline.sources.listing import is_object, name_of
+from pipeline.sources.listing import is_object, is_web, name_of
 from pipeline.sources.local import hash_file, revision_of
+from pipeline.sources.web.kept import Kept, Record
 from pipeline.store import doc_id
 from pipeline.types import Blob, DocumentRecord, Failure, Found, Prepared
 
@@ -24,12 +28,13 @@ CLAIMS = {  # endings that promise a format docmill parses
 }  # fmt: skip
 
 
-def fetch_all(batch: Sequence[Found], folder: Path, limits: Limits) -> list[Prepared]:
-    """Every source fetched, in order; objects are downloaded below `folder`, a few at a time."""
+def fetch_all(batch: Sequence[Found], folder: Path, limits: Limits, kept: Kept) -> list[Prepared]:
+    """Every source fetched, in order; objects are downloaded below `folder`, a few at a time, and pages, which were
+    fetched when they were listed, unpacked there."""
     if not any(is_object(found.uri) for found in batch):
-        return [fetch(found) for found in batch]
+        return [_fetch_any(found, folder, limits, kept) for found in batch]
     with ThreadPoolExecutor(DOWNLOADS, "download") as pool:
-        return list(pool.map(lambda found: _fetch_any(found, folder, limits), batch))
+        return list(pool.map(lambda found: _fetch_any(found, folder, limits, kept), batch))
 
 
 def fetch(found: Found) -> Prepared:
@@ -59,6 +64,8 @@ def digest_of(found: Found, known: DocumentRecord | None) -> Callable[[], str]:
     is known; an unreadable one hashes to nothing, so that it is tried."""
 
     def digest() -> str:
+        if is_web(found.uri):
+            return found.revision.rpartition("-")[2]
         if known is not None and known.content_sha256 and known.size_bytes != found.size_bytes:
             return ""
         try:
@@ -76,7 +83,7 @@ def changed_since(blob: Blob, revision: str) -> Failure | None:
 
     A download is of the revision that was listed, whatever happened since.
     """
-    if is_object(blob.uri):
+    if is_object(blob.uri) or is_web(blob.uri):
         return None
     try:
         now = revision_of(blob.path)
@@ -89,7 +96,54 @@ def changed_since(blob: Blob, revision: str) -> Failure | None:
     return to_failure(Transient(f"{blob.name}: changed while it was read; the next run will take it"), "fetch")
 
 
-def _fetch_any(found: Found, folder: Path, limits: Limits) -> Prepared:
+def _fetch_any(found: Found, folder: Path, limits: Limits, kept: Kept) -> Prepared:
+    if found.skip is None and is_web(found.uri):
+        return _unpack(found, folder, kept)
+    return _download(found, folder, limits)
+
+
+def _unpack(found: Found, folder: Path, kept: Kept) -> Prepared:
+    """A page that was fetched, in a folder of its own with its pictures."""
+    blob = Blob(found.uri, Path(), "", found.size_bytes, "", name_of(found), modified_at=found.modified_at)
+    if found.failure is not None:
+        return Prepared(blob, found.revision, failure=found.failure)
+    try:
+        record = kept.record(found.uri)
+        if record is None:
+            raise Transient(f"{blob.name}: what was fetched is no longer kept; the next run will fetch it again")
+        path = unpacked(record, folder, kept)
+        blob = replace(blob, path=path, sha256=record.sha256, charset=record.charset, metadata=_of_web(record))
+        return _sniffed(replace(blob, name=record.name or blob.name), found.revision)
+    except (DocmillError, OSError) as error:
+        return Prepared(blob, found.revision, failure=to_failure(error, "fetch"))
+
+
+def unpacked(record: Record, folder: Path, kept: Kept) -> Path:
+    """The kept body below `folder`; its pictures beside it, named by address in `PICTURES`. Raises `Transient`."""
+    own = folder / f"{doc_id(record.url)}.source"
+    own.mkdir(exist_ok=True)
+    kept.unpack(record.sha256, own / "page")
+    names: dict[str, str] = {}
+    for number, (address, sha256) in enumerate(record.pictures.items()):
+        try:
+            kept.unpack(sha256, own / f"picture-{number}")
+            names[address] = f"picture-{number}"
+        except Transient:
+            continue
+    (own / PICTURES).write_text(json.dumps(names), encoding="utf-8")
+    return own / "page"
+
+
+def _of_web(record: Record) -> dict[str, str]:
+    """What a document's metadata says of how it was fetched."""
+    hops = [*record.redirects, record.url]
+    downgraded = any(one.startswith("https:") and two.startswith("http:") for one, two in pairwise(hops))
+    found = {"redirected_from": " -> ".join(record.redirects), "downgraded_to_http": "yes" if downgraded else ""}
+    found["pictures_left_out"] = str(record.left_out or "")
+    return {key: value for key, value in found.items() if value}
+
+
+def _download(found: Found, folder: Path, limits: Limits) -> Prepared:
     """An object's bytes lie in a folder of their own: documents may name pictures beside them, not other documents."""
     if found.skip is not None or not is_object(found.uri):
         return fetch(found)

@@ -11,6 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.ingest.accounts import Summary
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.open import open_ingest
+from pipeline.sources.listing import pages
 from pipeline.store import open_store
 
 
@@ -27,7 +28,12 @@ def ingest_if_idle(
     waiting: Callable[[str], None] | None = None,
 ) -> Summary | None:
     """The summary of a run over these sources if no document is to be read or deleted; None, with nothing written but
-    notes of skipped files, if there is work. Raises what `open_ingest` and `Ingest.plan` raise."""
+    notes of skipped files, if there is work. Raises what `open_ingest` and `Ingest.plan` raise.
+
+    A run over web pages is not tried: should it find work, every page would be asked for twice.
+    """
+    if pages(specs, cwd):
+        return None
     try:
         open_store(settings.store)
     except UsageError:  # not there yet

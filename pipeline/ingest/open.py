@@ -17,7 +17,7 @@ from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
-from pipeline.sources.listing import discover
+from pipeline.sources.listing import discover, pages
 from pipeline.store import Models, doc_id, open_store
 
 
@@ -38,17 +38,17 @@ def open_ingest(
 
     Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
     """
-    found = discover(specs, settings.sources, settings.limits, cwd=cwd)
-    unified, pages = models_of(settings)
+    found, web = discover(specs, settings.sources, settings.limits, cwd=cwd), pages(specs, cwd)
+    unified, page_model = models_of(settings)
     if manifest is not None:
-        manifest.check(store_name(settings.store), recipes_of(settings, unified, pages).attempt)
-    if manifest is None and next(found, None) is None:
+        manifest.check(store_name(settings.store), recipes_of(settings, unified, page_model).attempt)
+    if manifest is None and not web and next(found, None) is None:
         _check_there(settings.store, specs)
-    models = Models(unified.id, pages.id)
+    models = Models(unified.id, page_model.id)
     store = open_store(settings.store, create=models, wait_s=settings.lock_wait_s, waiting=waiting)
     with store.writer(settings.lock_wait_s, waiting):
         work_dir = work_folder(settings.store)
-        run = Ingest(settings, store, unified, pages, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)
+        run = Ingest(settings, store, unified, page_model, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)
         try:
             yield run
         finally:

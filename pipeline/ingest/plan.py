@@ -60,6 +60,8 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
         return Decision("skipped", found.skip)
     if known is None or known.state == "deleted":
         return Decision("work", "new")
+    if found.failure is not None and known.by_hand != "ignore":  # there are no bytes to compare
+        return Decision("work", "retry")
     if known.by_hand == "retry":
         return Decision("work", "retry")
     if known.by_hand == "ignore":

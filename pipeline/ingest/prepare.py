@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from pipeline.config import Settings
 from pipeline.errors import DocmillError, StoreError
 from pipeline.ingest.fetch import changed_since, fetch, fetch_all
@@ -18,8 +20,9 @@ from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.parse.spool import read
 from pipeline.parse.worker import DiskFull
 from pipeline.route import route
-from pipeline.sources.listing import look_up
-from pipeline.store import doc_id
+from pipeline.sources.listing import is_web, look_up
+from pipeline.sources.web.kept import Kept
+from pipeline.store import WEB, doc_id
 from pipeline.types import Attachment, Found, Prepared
 
 PAUSE_S = 0.5  # before the first retry; four times as long before each further one
@@ -30,6 +33,7 @@ class Preparer:
 
     def __init__(self, settings: Settings, work_dir: Path) -> None:
         self.settings, self.work_dir = settings, work_dir
+        self.kept = Kept(web_folder(settings.store))
         self._open = ExitStack()
         self._sandbox: Sandbox | None = None
 
@@ -54,12 +58,12 @@ class Preparer:
         return done
 
     def _once(self, batch: Sequence[Found], folder: Path) -> list[Prepared]:
-        done = fetch_all(batch, folder, self.settings.limits)
+        done = fetch_all(batch, folder, self.settings.limits, self.kept)
         jobs = [self._job(item, folder) for item in done if item.failure is None and not item.skip]
         revisions = {item.blob.uri: item.revision for item in done}
         done = [item for item in done if item.failure is not None or item.skip]
         while jobs:
-            parsed = [_outcome(result, revisions) for result in self._workers().parse(jobs)]
+            parsed = [_outcome(result, revisions) for result in self.workers().parse(jobs)]
             children = [child for item in parsed for child in self._attachments(item)]
             done += parsed + [child for child in children if child.failure is not None or child.skip]
             jobs = [self._job(child, folder) for child in children if child.failure is None and not child.skip]
@@ -76,7 +80,8 @@ class Preparer:
         self._open.close()
         shutil.rmtree(self.work_dir, ignore_errors=True)
 
-    def _workers(self) -> Sandbox:
+    def workers(self) -> Sandbox:
+        """The parse workers."""
         if self._sandbox is None:
             self._sandbox = self._open.enter_context(Sandbox(self.settings.workers, self.settings.limits))
         return self._sandbox
@@ -105,15 +110,26 @@ class Preparer:
                 yield replace(child, skip=too_deep) if depth > limit else child
 
 
+def web_folder(store: str) -> Path:
+    """Where a store keeps what was fetched: inside a local store, in the user's cache folder for one elsewhere."""
+    if "://" in store and not store.startswith("file://"):
+        return user_cache_path("docmill") / WEB / doc_id(store.rstrip("/"))
+    return Path(store.removeprefix("file://")).absolute() / WEB
+
+
 def _sources_to_retry(batch: Sequence[Found], done: Sequence[Prepared]) -> list[Found]:
     """Sources that failed, or an attachment of which failed, for a reason that may pass; not those that a plan holds to
     certain bytes: they would fail again."""
     hopeful = {_source(item) for item in done if item.failure is not None and item.failure.transient}
-    return [found for found in batch if found.uri in hopeful and found.sha256 is None and not found.pinned]
+    free = [found for found in batch if found.sha256 is None and not found.pinned and found.failure is None]
+    return [found for found in free if found.uri in hopeful]
 
 
 def _as_it_is_now(found: Found) -> Found:
-    """Looked up again; as it was listed while that is not to be had, and fetching it will say why."""
+    """Looked up again; as it was listed while that is not to be had, and fetching it will say why. A page is what was
+    fetched when it was listed."""
+    if is_web(found.uri):
+        return found
     try:
         return look_up(found.uri)
     except DocmillError:

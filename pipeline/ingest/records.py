@@ -33,6 +33,7 @@ def record_of(
         last_seen=now,
         modified_at=blob.modified_at,
         seconds=round(item.seconds, 3),
+        metadata=dict(blob.metadata),
     )
     failure = failure or item.failure
     if failure is None and item.skip:
@@ -120,7 +121,7 @@ def has_rows(record: DocumentRecord) -> bool:
 
 def _with_draft(record: DocumentRecord, draft: Draft) -> DocumentRecord:
     info = draft.info
-    metadata = dict(info.metadata) | ({"author": info.author} if info.author else {})
+    metadata = dict(record.metadata) | dict(info.metadata) | ({"author": info.author} if info.author else {})
     warnings = tuple(f"page {f.page}: {f.message}" if f.page else f.message for f in draft.failures)
     return replace(
         record,

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,10 +31,12 @@ from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
 from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
-from pipeline.ingest.survey import Survey, Surveyed, list_sources
+from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
+from pipeline.ingest.web import open_crawl
 from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
 from pipeline.route import ROUTER_VERSION
+from pipeline.sources.listing import is_web, pages
 from pipeline.store import RowFile, Store, TokenCounts
 from pipeline.types import DocumentRecord, Failure, Found, Prepared, Row
 
@@ -103,7 +105,19 @@ class Ingest:
         other settings or an older version made are done again.
         """
         mend_books(self.store, self.run_id, self.now())
-        listing = manifest.listing() if manifest else list_sources(specs, self.settings, self.cwd)
+        with ExitStack() as stack:
+            listing = manifest.listing() if manifest else self._listing(specs, stack)
+            return self._plan(listing, manifest, allow_mass_delete, refresh)
+
+    def _listing(self, specs: Sequence[str], stack: ExitStack) -> Listing:
+        urls = pages(specs, self.cwd)
+        if not urls:
+            return list_sources(specs, self.settings, self.cwd)
+        crawl = open_crawl(self.settings, urls, self._preparer)
+        stack.enter_context(crawl.fetcher)
+        return list_sources(specs, self.settings, self.cwd, crawl)
+
+    def _plan(self, listing: Listing, manifest: Manifest | None, allow_mass_delete: bool, refresh: bool) -> Plan:
         refresh = refresh or (manifest is not None and manifest.header.refresh)
         survey = Survey(listing, self.store, replace(self.recipes, refresh=refresh))
         work: list[Found] = []
@@ -168,6 +182,7 @@ class Ingest:
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
         deleted = delete(self.store, plan.gone, self.run_id, self.now())
+        self._preparer.kept.forget(filter(is_web, plan.gone))
         if self._pages_changed or deleted or self._frequencies_are_old():
             self._refresh_frequencies()
         self.store.refresh_indexes()  # writes nothing where they cover all rows, as they do unless a run was cut short

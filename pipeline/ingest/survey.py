@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from pipeline.config import Settings
@@ -12,8 +13,10 @@ from pipeline.ingest.fetch import digest_of
 from pipeline.ingest.gone import Missing, find_missing, groups
 from pipeline.ingest.plan import Decision, Recipes, decide, may_succeed
 from pipeline.ingest.records import has_rows
-from pipeline.sources.listing import discover, roots
+from pipeline.sources.listing import discover, is_web, roots
 from pipeline.sources.local import UNREADABLE_FOLDER
+from pipeline.sources.web.crawl import Crawl
+from pipeline.sources.web.urls import origin
 from pipeline.store import Store
 from pipeline.types import DocumentRecord, Found
 
@@ -28,6 +31,7 @@ class Listing:
     found: Iterable[Found]
     roots: Sequence[str]
     gone: Container[str] | None = None  # None: whatever is known below the roots and was not found
+    gone_pages: set[str] = field(default_factory=set)  # of the web; complete once all was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Survey:
     def missing(self) -> Iterator[Missing]:
         """What is gone below each root, once all groups were taken."""
         if self._store is not None:
-            yield from find_missing(self._store, self._listing.roots, self._is_gone, self._closed)
+            sites = sorted({origin(url) for url in self._listing.gone_pages})
+            yield from find_missing(self._store, [*self._listing.roots, *sites], self._is_gone, self._closed)
 
     def _surveyed(self, found: Found, before: DocumentRecord | None) -> Surveyed:
         decision = decide(found, before, self._recipes, digest_of(found, before))
@@ -82,10 +87,15 @@ class Survey:
                 yield record.source_uri.partition("!/")[0]
 
     def _is_gone(self, uri: str) -> bool:
+        if is_web(uri):
+            return uri in self._listing.gone_pages
         return uri not in self._seen if self._listing.gone is None else uri in self._listing.gone
 
 
-def list_sources(specs: Sequence[str], settings: Settings, cwd: Path) -> Listing:
-    """The listing of sources as a person names them. Raises `UsageError` for those that are not there."""
-    found = discover(specs, settings.sources, settings.limits, cwd=cwd)
-    return Listing(", ".join(specs), found, roots(specs, cwd=cwd))
+def list_sources(specs: Sequence[str], settings: Settings, cwd: Path, crawl: Crawl | None = None) -> Listing:
+    """The listing of sources as a person names them, with what `crawl` finds on the web. Raises `UsageError` for those
+    that are not there."""
+    found: Iterable[Found] = discover(specs, settings.sources, settings.limits, cwd=cwd)
+    if crawl is None:
+        return Listing(", ".join(specs), found, roots(specs, cwd=cwd))
+    return Listing(", ".join(specs), chain(found, crawl.found()), roots(specs, cwd=cwd), gone_pages=crawl.gone)

@@ -63,6 +63,12 @@ def sniff(data: bytes, declared: str | None = None) -> str:
     return _likely(sample)
 
 
+def fits(data: bytes, declared: str) -> bool:
+    """Whether next to all of the beginning of `data` can be read as a declared encoding."""
+    name = codec_name(declared)
+    return bool(name) and _bad_share(data[:SAMPLE_BYTES], name) < 0.01
+
+
 def codec_name(declared: str | None) -> str:
     """Python's name for a declared encoding, widened to what browsers read; empty when it is unknown."""
     try:

@@ -10,8 +10,8 @@ from pipeline.parse import ParseOptions
 from pipeline.parse.embedded_picture import PictureWriter
 from pipeline.parse.html_blocks import read_blocks
 from pipeline.parse.html_main import main_content, visible_text
-from pipeline.parse.html_pictures import Load, beside, read_pictures
-from pipeline.parse.html_tree import page_info, parse_page
+from pipeline.parse.html_pictures import Load, beside, fetched, read_pictures
+from pipeline.parse.html_tree import page_info, page_text, parse_page
 from pipeline.parse.slices import slices
 from pipeline.types import Blob, Event, Info, Part, Picture
 
@@ -26,7 +26,9 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     if data.lstrip()[:5] == b"%PDF-":
         raise Unreadable(f"{blob.name}: is a PDF, not a web page; give it the right name and ingest it again")
     writer = PictureWriter(work_dir, options.limits)
-    info, parts, pictures = read_html(data, beside(blob.path), writer)
+    from_web = blob.uri.startswith(("http://", "https://"))
+    load = fetched(blob.path) if from_web else beside(blob.path)
+    info, parts, pictures = read_html(page_text(data, blob.charset), load, writer)
     yield info
     if not parts and not pictures:
         raise Unreadable(f"{blob.name}: holds no text; check that the file is complete")

@@ -1,9 +1,10 @@
-"""Pictures of a web page that need no network: `data:` URIs and files inside the page's own folder."""
+"""Pictures of a web page: which there are, and those that need no network, `data:` URIs and files beside the page."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,32 @@ from pipeline.parse.html_main import visible_text
 from pipeline.types import Picture
 
 Load = Callable[[str], bytes | None]  # the bytes of a picture by its relative or `cid:` address, if there are any
-SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "srcset", "data-srcset")
+SOURCES = (
+    "data-srcset",
+    "data-lazy-srcset",
+    "srcset",
+    "data-src",
+    "data-original",
+    "data-lazy-src",
+    "data-lazy",
+    "src",
+)
+CANDIDATE = re.compile(r"(\S*[^\s,])(?:\s+([\d.]+)([wx]))?\s*(?:,|$)")
+ENOUGH_PX = 1600  # a wider candidate of a srcset is not needed
+SMALLEST_PX = 48
+DECORATION = re.compile(  # words of a file's name
+    r"(?:^|[^a-z])(?:favicon|icons?|sprites?|pixel|spacer|blank|transparent|track(?:er|ing)?|beacon|counter|1x1|emojis?|"
+    r"smil(?:ey|ies)|avatars?|gravatar|badges?|buttons?|bullet|arrows?|load(?:er|ing)|spinner|placeholder|separator)"
+    r"(?:[^a-z]|$)",
+    re.I,
+)
+TRACKERS = re.compile(
+    r"//(?:[\w.-]+\.)?(?:doubleclick\.net|google-analytics\.com|googletagmanager\.com|facebook\.com|scorecardresearch\.com|"
+    r"quantserve\.com|pixel\.wp\.com|stats\.wp\.com|gravatar\.com|feedburner\.com|vgwort\.de|ioam\.de)/",
+    re.I,
+)
 SPACE = re.compile(rb"\s+")
+PICTURES = "pictures.json"
 MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -39,6 +64,20 @@ def read_pictures(content: HtmlElement, load: Load, writer: PictureWriter) -> It
 def load_picture(address: str, load: Load) -> bytes | None:
     """Bytes of a picture from its `data:` URI or through `load`, which refuses what is not its own."""
     return _data_uri(address) if address[:5].lower() == "data:" else load(address)
+
+
+def fetched(page: Path) -> Load:
+    """Loads pictures that were fetched with the page: `PICTURES` beside it names their files by address."""
+    try:
+        names = json.loads((page.parent / PICTURES).read_bytes())
+    except (OSError, ValueError):
+        names = {}
+
+    def load(address: str) -> bytes | None:
+        name = names.get(address)
+        return (page.parent / name).read_bytes() if isinstance(name, str) else None
+
+    return load
 
 
 def beside(page: Path) -> Load:
@@ -64,13 +103,56 @@ def read_beside(folder: Path, address: str) -> bytes | None:
         return None
 
 
+def addresses_of(content: HtmlElement) -> Iterator[tuple[str, ...]]:
+    """For every picture below `content` that may show something its addresses outside the page, the best first."""
+    for image in content.iter("img"):
+        addresses = tuple(a for a in _addresses(image) if a[:5].lower() != "data:" and not _is_decoration(a))
+        if addresses and not _is_small(image):
+            yield addresses
+
+
+def best_of_srcset(value: str) -> str:
+    """The smallest candidate that is wide enough, or the widest.
+
+    >>> best_of_srcset("small,1.jpg 400w, large.jpg 1700w, huge.jpg 4000w")
+    'large.jpg'
+    """
+    found = []
+    for address, size, unit in CANDIDATE.findall(value):
+        try:
+            found.append((float(size or 1) * (1 if unit == "w" else 800), address))
+        except ValueError:
+            continue
+    enough = [candidate for candidate in found if candidate[0] >= ENOUGH_PX]
+    return min(enough)[1] if enough else max(found, default=(0.0, ""))[1]
+
+
 def _addresses(image: HtmlElement) -> Iterator[str]:
-    for name in SOURCES:
-        value = (image.get(name) or "").strip()
-        if value and name.endswith("srcset") and not value.startswith("data:"):
-            value = value.split(",")[-1].split()[0] if value.split(",")[-1].split() else ""
-        if value:
-            yield value
+    yield from dict.fromkeys(filter(None, (_address(image, name) for name in SOURCES)))
+    picture = image.getparent()
+    if picture is not None and picture.tag == "picture":  # other formats of the same
+        for source in picture.iter("source"):
+            yield from filter(None, (_address(source, name) for name in ("srcset", "data-srcset")))
+
+
+def _address(element: HtmlElement, name: str) -> str:
+    value = (element.get(name) or "").strip()
+    return best_of_srcset(value) if name.endswith("srcset") and value[:5].lower() != "data:" else value
+
+
+def _is_small(image: HtmlElement) -> bool:
+    sizes = [value for name in ("width", "height") if (value := _pixels(image.get(name) or "")) is not None]
+    return bool(sizes) and min(sizes) < SMALLEST_PX
+
+
+def _pixels(value: str) -> float | None:
+    found = re.fullmatch(r"\s*(\d{1,6})(?:\.\d*)?\s*(?:px)?\s*", value)
+    return float(found[1]) if found else None
+
+
+def _is_decoration(address: str) -> bool:
+    name = unquote(address.partition("?")[0].rstrip("/").rpartition("/")[2])
+    return bool(DECORATION.search(name) or TRACKERS.search(address))
 
 
 def _data_uri(address: str) -> bytes | None:

@@ -10,7 +10,7 @@ import lxml.html
 from lxml import etree
 from lxml.html import HtmlElement
 
-from pipeline.parse.charset import declared_in_html, decode
+from pipeline.parse.charset import declared_in_html, decode, fits
 from pipeline.types import Info
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -28,9 +28,17 @@ META_NAMES = {
 }
 
 
+def page_text(data: bytes, charset: str = "") -> str:
+    """The text of a page. Of what the server (`charset`) and the page itself declare, the first that fits counts."""
+    within = declared_in_html(data)
+    if charset and fits(data, charset):
+        within = charset
+    return decode(data, within or charset or None)
+
+
 def parse_page(data: bytes | str) -> HtmlElement | None:
     """The tree of a page, however broken, or None when there is nothing in it."""
-    text = data if isinstance(data, str) else decode(data, declared_in_html(data))
+    text = data if isinstance(data, str) else page_text(data)
     text = ENDS.sub(" ", DECLARATIONS.sub("", CONTROL.sub("", text), count=1))
     if not text.strip():
         return None

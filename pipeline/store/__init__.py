@@ -10,12 +10,14 @@ os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(128 << 20))  # read ah
 
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, find_store, open_store
+from pipeline.store.lock import WEB
 from pipeline.store.query import PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
 from pipeline.store.where import sql_literal
 
 __all__ = [
+    "WEB",
     "Models",
     "PageVectors",
     "RowFile",

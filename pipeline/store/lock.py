@@ -20,7 +20,8 @@ from pipeline.store.edge import translated
 LOCK = ".docmill.lock"
 HOLDER = ".docmill.writer.json"  # who holds the lock, for the message to others; it means nothing without the lock
 WORK = ".work"  # intermediate files of the run that writes
-OURS = (LOCK, HOLDER, WORK)
+WEB = "web"  # what was fetched from the web
+OURS = (LOCK, HOLDER, WORK, WEB)
 PATIENCE_S = 1.0  # a wait that is over sooner is not worth a word
 
 
