@@ -21,9 +21,7 @@ from pipeline.store import Models, Store, open_store
 from pipeline.types import DocumentRecord
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-HERON = (
-    "<p>The heron stands in shallow water for hours, waits for a fish, and strikes faster than the eye can follow.</p>"
-)
+HERON = "<p>The heron stands in shallow water for hours, waits for a fish, and strikes faster than the eye can see.</p>"
 HTML = {"Content-Type": "text/html"}
 
 
