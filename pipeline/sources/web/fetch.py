@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from pipeline import __version__
+import pipeline
 from pipeline.config import Limits, Web
 from pipeline.errors import DocmillError, LimitExceeded, Permanent, Transient, Unreadable, UsageError
 from pipeline.sources.web.addresses import parse_allowed
@@ -74,7 +74,7 @@ class Fetcher:
         self._transport = transport(parse_allowed(web.allow), resolve, web.proxy)
         self._pace = Pace(web.delay_s, web.per_host)
         self._robots = Robots(AGENT, self._read_robots)
-        self._agent = f"{AGENT}/{__version__}" + (f" (+{web.contact})" if web.contact else "")
+        self._agent = f"{AGENT}/{pipeline.__version__}" + (f" (+{web.contact})" if web.contact else "")
 
     def __enter__(self) -> Self:
         return self
