@@ -28,11 +28,13 @@ def start(arguments: Sequence[str], before: Sequence[str] = (), **environment: s
     )
 
 
-def docmill(*arguments: str, before: Sequence[str] = (), **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run to the end; fails after two minutes."""
+def docmill(
+    *arguments: str, before: Sequence[str] = (), timeout_s: float = 120, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run to the end; fails after `timeout_s` seconds."""
     process = start(arguments, before, **environment)
     try:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=timeout_s)
     finally:
         process.kill()
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
