@@ -117,15 +117,16 @@ def ingest_now(
 
 
 def _run(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], None]) -> Summary:
-    from flows.local import import_prefect, local_server
+    from flows.local import has_server, import_prefect, local_server
     from flows.signals import ending_on_sigterm
 
     with ending_on_sigterm(), _last_word():
-        server = local_server(settings.serve, Path.cwd())
-        # Nobody watches a temporary server, so a run with nothing to do need not wait for it.
-        if server is not None and (summary := _idle(settings, fields, tell)) is not None:
-            server.stop()
+        # Nobody watches a temporary server, so a run with nothing to do needs none; a new store has all to do.
+        is_old = "://" in settings.store or Path(settings.store).exists()
+        alone = not has_server(settings.serve, Path.cwd())
+        if is_old and alone and (summary := _idle(settings, fields, tell)) is not None:
             return summary
+        server = local_server(settings.serve, Path.cwd())
         import_prefect()  # while the server starts
         from flows.ingest import IngestRequest, run_ingest
 

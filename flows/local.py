@@ -65,15 +65,7 @@ def local_server(
     user's own Prefect set-up is touched. Raises `ServerError`.
     """
     environment.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our terminal output is the report
-    if environment.get("PREFECT_API_URL"):
-        return None
-    if serve is not None and folder is not None and (url := find_served(serve, folder)):
-        environment["PREFECT_API_URL"] = url
-        environment["PREFECT_HOME"] = str(home_of(serve, folder))
-        if serve.auth:
-            environment.setdefault("PREFECT_API_AUTH_STRING", serve.auth)
-        return None
-    if _profile_names_server(environment):
+    if has_server(serve, folder, environment):
         return None
     home = Path(environment["PREFECT_HOME"]) if environment.get("PREFECT_HOME") else _home()
     environment["PREFECT_HOME"] = str(home)
@@ -82,6 +74,22 @@ def local_server(
     atexit.register(server.stop)
     environment["PREFECT_API_URL"] = server.url
     return server
+
+
+def has_server(
+    serve: Serve | None = None, folder: Path | None = None, environment: MutableMapping[str, str] = os.environ
+) -> bool:
+    """Whether the user has a server: named in the environment, which a `docmill serve` of this folder is put into, or
+    in Prefect's profile."""
+    if environment.get("PREFECT_API_URL"):
+        return True
+    if serve is not None and folder is not None and (url := find_served(serve, folder)):
+        environment["PREFECT_API_URL"] = url
+        environment["PREFECT_HOME"] = str(home_of(serve, folder))
+        if serve.auth:
+            environment.setdefault("PREFECT_API_AUTH_STRING", serve.auth)
+        return True
+    return _profile_names_server(environment)
 
 
 def import_prefect() -> None:

@@ -354,6 +354,18 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """As much of a ledger record as tells, with a listing, whether anything is to be done."""
+
+    source_uri: str
+    state: State
+    revision: str
+    recipe: str = ""
+    message: str = ""
+    by_hand: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One search result; `legs` says at which rank and with which score each leg found it.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from pipeline.config import Settings
-from pipeline.ingest.plan import Recipes, decide, make_recipes
-from pipeline.types import DocumentRecord, Found, ModelId
+from pipeline.ingest.plan import Recipes, at_a_glance, decide, make_recipes
+from pipeline.types import DocumentRecord, Found, ModelId, Outline
 
 FOUND = Found("file:///a.txt", "5-1", 5, None)
 INDEXED = DocumentRecord(FOUND.uri, "a", "indexed", revision="5-1", content_sha256="same", recipe="rows")
@@ -95,3 +96,21 @@ def test_limits_change_attempts_but_not_rows() -> None:
     raised = make_recipes(Settings.model_validate({"limits": {"pages": 5}}), *models, versions=("1",))
 
     assert (plain.rows == raised.rows, plain.attempt == raised.attempt) == (True, False)
+
+
+def test_what_is_clear_at_a_glance_is_what_the_whole_record_says() -> None:
+    """Whatever the record, the listing and the recipe: the outline decides as the record does, or leaves it to that;
+    it decides for what is unchanged, stale, or left out as before."""
+    states, revisions = ("indexed", "skipped", "quarantined"), ("5-1", "4-1", "")
+    records = product(states, revisions, ("rows", "old"), ("", "retry", "ignore"))
+    listings = product((None, "too large"), (None, "same", "other"))
+    clear = set()
+    for (state, revision, recipe, by_hand), (skip, sha256), refresh in product(records, [*listings], (False, True)):
+        known = replace(INDEXED, state=state, revision=revision, recipe=recipe, by_hand=by_hand, message="too large")
+        found, recipes = replace(FOUND, skip=skip, sha256=sha256), Recipes("rows", "attempt", refresh=refresh)
+        outline = Outline(FOUND.uri, state, revision, recipe, known.message, by_hand)
+        decision = at_a_glance(found, outline, recipes)
+        clear.add(decision.action if decision else None)
+
+        assert decision in (None, decide(found, known, recipes, lambda: "same"))
+    assert clear == {None, "unchanged", "skipped"}

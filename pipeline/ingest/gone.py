@@ -40,17 +40,13 @@ class Missing:
 
 
 def find_missing(
-    store: Store, listed: Sequence[str], is_gone: Callable[[str], bool], closed: Sequence[str]
-) -> Iterator[Missing]:
-    """What is gone below each of the listed folders; of what lies below `closed` folders nothing is known."""
-    for root in listed:
-        known = 0
-        gone: list[str] = []
-        for record in store.documents(prefix=root):
-            if record.parent is None and record.state != "deleted" and not record.source_uri.startswith(tuple(closed)):
-                known += 1
-                gone += [record.source_uri] if is_gone(record.source_uri) else []
-        yield Missing(root, known, tuple(gone))
+    root: str, known: int, unseen: Iterable[str], closed: Sequence[str], is_gone: Callable[[str], bool]
+) -> Missing:
+    """What is gone below a listed folder, of `known` documents there; of what lies below `closed` folders nothing is
+    known. `unseen` are known documents that were not listed."""
+    below = [uri for uri in unseen if uri.startswith(root)]
+    open_ones = [uri for uri in below if not uri.startswith(tuple(closed))]
+    return Missing(root, known - len(below) + len(open_ones), tuple(sorted(filter(is_gone, open_ones))))
 
 
 def agreed(missing: Iterable[Missing], limit: float) -> tuple[str, ...]:

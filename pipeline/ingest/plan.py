@@ -10,7 +10,7 @@ from typing import Literal
 
 from pipeline.config import Settings
 from pipeline.ingest.by_hand import IGNORED
-from pipeline.types import DocumentRecord, Found, ModelId
+from pipeline.types import DocumentRecord, Found, ModelId, Outline
 
 Action = Literal["work", "unchanged", "skipped", "quarantined"]
 STALE = "stale"
@@ -41,6 +41,9 @@ class Decision:
     def is_stale(self) -> bool:
         """Left as it is, though another recipe made it."""
         return self.why == STALE
+
+
+SAME = Decision("unchanged", "same")
 
 
 def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: tuple[str, ...]) -> Recipes:
@@ -75,6 +78,18 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
     reason = "same" if known.state == "quarantined" else reason
     action: Action = "unchanged" if known.state == "indexed" else known.state
     return _unless_changed(found, known, digest, Decision(action, reason))
+
+
+def at_a_glance(found: Found, known: Outline, recipes: Recipes) -> Decision | None:
+    """What `decide` would say without reading the file, where the outline is enough and the ledger need learn nothing;
+    None where it is not."""
+    if known.by_hand or not known.revision or known.revision != found.revision or found.sha256 is not None:
+        return None
+    if found.skip is not None:
+        return Decision("skipped", found.skip) if (known.state, known.message) == ("skipped", found.skip) else None
+    if known.recipe == recipes.rows:
+        return {"indexed": SAME, "skipped": Decision("skipped", known.message)}.get(known.state)
+    return Decision("unchanged", STALE) if known.state == "indexed" and not recipes.refresh else None
 
 
 def may_succeed(known: DocumentRecord, recipes: Recipes) -> bool:

@@ -93,7 +93,8 @@ def preview(
     recipes = replace(recipes_of(settings, unified, pages), refresh=refresh)
     with ExitStack() as stack:
         writer = stack.enter_context(writing(out)) if out else None
-        books = _Books(Survey(listing, store, recipes), writer, settings.sources.mass_delete)
+        survey = Survey(listing, store, recipes, records=out is not None)  # a manifest names the hashes of all
+        books = _Books(survey, writer, settings.sources.mass_delete)
         books.take()
         if not books.counts.total():
             raise UsageError(f"{listing.name}: no files in it; is it the right folder?")

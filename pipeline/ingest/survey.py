@@ -11,14 +11,14 @@ from pipeline.config import Settings
 from pipeline.ingest.by_hand import IGNORED
 from pipeline.ingest.fetch import digest_of
 from pipeline.ingest.gone import Missing, find_missing, groups
-from pipeline.ingest.plan import Decision, Recipes, decide, may_succeed
+from pipeline.ingest.plan import Decision, Recipes, at_a_glance, decide, may_succeed
 from pipeline.ingest.records import has_rows
-from pipeline.sources.listing import discover, is_web, roots
+from pipeline.sources.listing import discover, roots
 from pipeline.sources.local import UNREADABLE_FOLDER
 from pipeline.sources.web.crawl import Crawl
 from pipeline.sources.web.urls import origin
 from pipeline.store import Store
-from pipeline.types import DocumentRecord, Found
+from pipeline.types import DocumentRecord, Found, Outline
 
 LOOKUP = 1000  # ledger records asked for at a time
 
@@ -36,7 +36,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """A source, what the ledger knows of it, and what is to be done."""
+    """A source, what the ledger knows of it (None for what was clear without its record), and what is to be done."""
 
     found: Found
     before: DocumentRecord | None
@@ -50,30 +50,50 @@ class Surveyed:
 
 
 class Survey:
-    """One pass over a listing; without a store everything is new."""
+    """One pass over a listing; without a store everything is new.
 
-    def __init__(self, listing: Listing, store: Store | None, recipes: Recipes) -> None:
-        self._listing, self._store, self._recipes = listing, store, recipes
-        self._seen: set[str] = set()
+    Of what is known below the listed folders it holds an outline, some 500 bytes a document, and looks only those up
+    for which that is not enough: all of them with `records`.
+    """
+
+    def __init__(self, listing: Listing, store: Store | None, recipes: Recipes, *, records: bool = False) -> None:
+        self._listing, self._store, self._recipes, self._records = listing, store, recipes, records
         self._with_hopes = frozenset(self._parents_with_hopes())
         self._closed: list[str] = []
+        self._unseen = self._outlines(listing.roots)
+        self._known = {root: sum(uri.startswith(root) for uri in self._unseen) for root in listing.roots}
 
     def groups(self) -> Iterator[list[Surveyed]]:
         """All sources in order, in groups."""
         for group in groups(iter(self._listing.found), LOOKUP):
-            records = self._store.documents([item.uri for item in group]) if self._store else ()
-            known = {record.source_uri: record for record in records}
-            self._seen.update(item.uri for item in group)
             self._closed += [item.uri for item in group if (item.skip or "").startswith(UNREADABLE_FOLDER)]
-            yield [self._surveyed(item, known.get(item.uri)) for item in group]
+            clear = {item.uri: decision for item in group if (decision := self._at_a_glance(item)) is not None}
+            unclear = [item.uri for item in group if item.uri not in clear]
+            records = self._store.documents(unclear) if self._store and unclear else ()
+            known = {record.source_uri: record for record in records}
+            yield [self._surveyed(item, known.get(item.uri), clear.get(item.uri)) for item in group]
 
     def missing(self) -> Iterator[Missing]:
         """What is gone below each root, once all groups were taken."""
-        if self._store is not None:
-            sites = sorted({origin(url) for url in self._listing.gone_pages})
-            yield from find_missing(self._store, [*self._listing.roots, *sites], self._is_gone, self._closed)
+        for root in self._listing.roots:
+            yield find_missing(root, self._known[root], self._unseen, self._closed, self._is_gone)
+        for site in sorted({origin(url) for url in self._listing.gone_pages}):
+            pages = self._outlines([site])
+            yield find_missing(site, len(pages), pages, (), self._listing.gone_pages.__contains__)
 
-    def _surveyed(self, found: Found, before: DocumentRecord | None) -> Surveyed:
+    def _outlines(self, prefixes: Sequence[str]) -> dict[str, Outline]:
+        outlines = self._store.outlines(prefixes) if self._store else ()
+        return {outline.source_uri: outline for outline in outlines}
+
+    def _at_a_glance(self, found: Found) -> Decision | None:
+        outline = self._unseen.pop(found.uri, None)
+        if outline is None or self._records or found.uri in self._with_hopes:
+            return None
+        return at_a_glance(found, outline, self._recipes)
+
+    def _surveyed(self, found: Found, before: DocumentRecord | None, clear: Decision | None) -> Surveyed:
+        if clear is not None:
+            return Surveyed(found, None, clear)
         decision = decide(found, before, self._recipes, digest_of(found, before))
         left = decision.action in ("unchanged", "skipped") and found.skip is None and decision.why != IGNORED
         if left and found.uri in self._with_hopes:
@@ -87,9 +107,7 @@ class Survey:
                 yield record.source_uri.partition("!/")[0]
 
     def _is_gone(self, uri: str) -> bool:
-        if is_web(uri):
-            return uri in self._listing.gone_pages
-        return uri not in self._seen if self._listing.gone is None else uri in self._listing.gone
+        return self._listing.gone is None or uri in self._listing.gone
 
 
 def list_sources(specs: Sequence[str], settings: Settings, cwd: Path, crawl: Crawl | None = None) -> Listing:

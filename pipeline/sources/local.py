@@ -135,14 +135,23 @@ class Walker:
             elif reason != "hidden":
                 yield _left_out(path, reason, folder=True)
         elif not is_folder and matches(parts, target.glob):
-            named = path in self.named
+            named = bool(self.named) and path in self.named
             reason = None if named else rules.reason("/".join(parts))
-            yield from self._file(path, entry.is_symlink(), inside=None if named else target.path, reason=reason)
+            inside = None if named else target.path
+            yield from self._file(path, entry.is_symlink(), inside=inside, reason=reason, entry=entry)
 
-    def _file(self, path: Path, link: bool, *, inside: Path | None, reason: str | None = None) -> Iterator[Found]:
+    def _file(
+        self,
+        path: Path,
+        link: bool,
+        *,
+        inside: Path | None,
+        reason: str | None = None,
+        entry: os.DirEntry[str] | None = None,
+    ) -> Iterator[Found]:
         """One file; `inside` is the folder that a link may not leave, None for a file that was named itself."""
         try:
-            status = path.lstat() if reason else path.stat()
+            status = (entry or path).stat(follow_symlinks=reason is None)
         except OSError as error:
             if link:
                 yield _left_out(path, f"symbolic link that leads nowhere: {error.strerror}")

@@ -8,6 +8,7 @@ os.environ.setdefault("LANCEDB_LOG", "error")  # both engines read these once, w
 os.environ.setdefault("LANCE_LOG", "error")
 os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(128 << 20))  # read ahead 128 MB a scan, not 2 GB
 
+import pipeline.store.quick_import  # noqa: F401 - before anything else imports LanceDB
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, find_store, open_store
 from pipeline.store.lock import WEB

@@ -25,7 +25,7 @@ from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.tables import Tables
 from pipeline.store.where import sql_literal
-from pipeline.types import DocumentRecord, Modality
+from pipeline.types import DocumentRecord, Modality, Outline
 
 LOCK_WAIT_S = 10.0
 SCHEMES = ("s3://", "gs://", "az://")
@@ -165,6 +165,11 @@ class Store:
         """Ledger rows that meet all given conditions, in order of `source_uri`, streamed."""
         with translated(self.uri, "read the ledger"):
             yield from self._ledger.read(uris, state, prefix)
+
+    def outlines(self, prefixes: Sequence[str]) -> Iterator[Outline]:
+        """What is known of the sources below one of the prefixes, attachments left out, streamed in no order."""
+        with translated(self.uri, "read the ledger"):
+            yield from self._ledger.outlines(prefixes)
 
     def copies(self, contents: Sequence[str]) -> Iterator[DocumentRecord]:
         """Ledger rows of indexed documents whose bytes have one of these SHA-256 hashes, streamed."""

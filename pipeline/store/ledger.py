@@ -15,7 +15,7 @@ from pipeline.store.edge import retrying
 from pipeline.store.schema import DOCUMENTS, clean, documents_schema, to_json
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, is_one_of, sql_literal
-from pipeline.types import DocumentRecord
+from pipeline.types import DocumentRecord, Outline
 
 COLUMNS = [field.name for field in fields(DocumentRecord)]
 
@@ -51,6 +51,17 @@ class Ledger:
             return
         for group in groups(sorted({clean(uri) for uri in uris}), GROUP):
             yield from self._select(both(is_one_of("source_uri", group), state_is, begins))
+
+    def outlines(self, prefixes: Sequence[str]) -> Iterator[Outline]:
+        """Sources below one of the prefixes that are there, each once, in no particular order; no attachments."""
+        there = set(self._tables.open(DOCUMENTS).schema.names)
+        names = [field.name for field in fields(Outline) if field.name in there]  # an older store lacks some
+        begins = " OR ".join(f"starts_with(source_uri, {sql_literal(clean(prefix))})" for prefix in prefixes)
+        where = f"parent IS NULL AND state != 'deleted' AND ({begins})"
+        for batch in self._tables.batches(DOCUMENTS, where, names, 16 * GROUP) if prefixes else ():
+            for row in batch.to_pylist():
+                known: dict[str, Any] = {name: value or "" for name, value in row.items()}
+                yield Outline(**known)
 
     def copies(self, contents: Sequence[str]) -> Iterator[DocumentRecord]:
         """Indexed documents with these content hashes."""
