@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any, cast
 import click
 
 from cli.hits import print_answer
-from cli.output import Common, common_options, console, json_line, print_line, warn
+from cli.output import Common, common_options, console, json_line, one_line, print_line, warn
+from cli.save_pages import Saved, check_folder, save_pages
 from pipeline.config import Settings
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
@@ -46,6 +47,13 @@ class BatchQuery:
 @click.option("--where", metavar="SQL", help="Only rows for which this holds, such as: media_type = 'text/html'")
 @click.option("--legs", metavar="A,B", help=f"Only these legs: {', '.join(LEGS)}.  [default: all]")
 @click.option("--explain", is_flag=True, help="Show rank and score of each hit in each leg.")
+@click.option(
+    "--save-pages",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the pages of the hits as pictures into DIR, with the places that fit QUERY drawn in.",
+)
 @common_options
 def search(
     common: Common,
@@ -57,6 +65,7 @@ def search(
     where: str | None,
     legs: str | None,
     explain: bool,
+    folder: Path | None,
 ) -> int | None:
     """Find the passages, pictures and pages that answer QUERY best.
 
@@ -64,10 +73,15 @@ def search(
     rank, score, modality, source_uri, page, bbox, text, route, legs, id, title, headings, boxes and page_size; bbox is
     x0, y0, x1, y1 in page points from the top left. Of a page, boxes are the up to three regions that fit QUERY best,
     [{"bbox": [...], "score": ...}, ...], and bbox is the first of them; page_size is its width and height in points.
+    With --save-pages the line has "saved", too: [{"rank": ..., "path": ...}, ...].
     Scores are for ordering hits of one query, or regions of one page, not for comparing queries.
     """
     if sum(given is not None for given in (query, image, batch)) != 1:
         raise click.UsageError("give one of QUERY, --image FILE and --batch FILE")
+    if folder is not None:
+        if batch is not None:
+            raise click.UsageError("--save-pages goes with one QUERY or --image FILE, not with --batch")
+        check_folder(folder)
     chosen = tuple(leg.strip() for leg in legs.split(",")) if legs is not None else LEGS
     scope = Scope(k, cast(Modality | None, modality), where, chosen)
     queries = None if batch is None else check_batch(batch)
@@ -81,10 +95,13 @@ def search(
         answer = searcher.answer_picture(image, scope)
     else:
         answer = searcher.answer_many([query or ""], scope)[0]
+    saved = None if folder is None else save_pages(searcher.store, answer, folder)
     if common.json:
-        _print_json(None, answer)
+        _print_json(None, answer, saved)
     else:
         print_answer(console(), answer, query or "", explain)
+        if folder is not None and saved is not None:
+            print_line(_saved(folder, saved))
     return None
 
 
@@ -133,10 +150,20 @@ def _print_batch(searcher: Searcher, queries: Iterable[BatchQuery], scope: Scope
             _print_json(query.id, answer)
 
 
-def _print_json(id: str | int | None, answer: Answer) -> None:
+def _saved(folder: Path, saved: Sequence[Saved]) -> str:
+    if not saved:
+        return "no page pictures: none of the hits stands on a page whose picture is stored"
+    names = ", ".join(Path(one.path).name for one in saved[:3]) + (", ..." if len(saved) > 3 else "")
+    return f"{len(saved)} page picture{'s' * (len(saved) > 1)} in {one_line(str(folder))}: {names}"
+
+
+def _print_json(id: str | int | None, answer: Answer, saved: Sequence[Saved] | None = None) -> None:
     for note in answer.notes:
         warn(note if id is None else f"query {id}: {note}")
-    print_line(json_line({"id": id, "hits": [_hit(hit) for hit in answer.hits]}))
+    values: dict[str, Any] = {"id": id, "hits": [_hit(hit) for hit in answer.hits]}
+    if saved is not None:
+        values["saved"] = [asdict(one) for one in saved]
+    print_line(json_line(values))
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Searcher:
         *,
         exact_pages: int = EXACT_PAGES,
     ) -> None:
-        self._store, self._unified, self._pages = store, unified, pages
+        self.store, self._unified, self._pages = store, unified, pages
         self._weights: dict[str, float] = weights.model_dump()
         self._page_search = PageSearch(store, exact_pages)
 
@@ -130,7 +130,7 @@ class Searcher:
         scope = scope or Scope()
         if not any(self._counts.values()):
             return Answer(notes=(EMPTY,))
-        self._check("unified", self._unified.id, self._store.models.unified)
+        self._check("unified", self._unified.id, self.store.models.unified)
         try:
             vector = self._unified.embed_pictures([PictureInput(picture)])[0]
         except Permanent as error:
@@ -159,21 +159,21 @@ class Searcher:
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
             return [None] * len(queries)
-        self._check("unified", self._unified.id, self._store.models.unified)
+        self._check("unified", self._unified.id, self.store.models.unified)
         words = self._unified.embed_queries(queries)
         pictures = self._unified.embed_picture_queries(queries, words) if scope.has("image") else words
         return [QueryVectors(*pair) for pair in zip(words, pictures, strict=True)]
 
     def _dense(self, vector: QueryVectors, scope: Scope) -> dict[str, Scored]:
         return {
-            leg: self._store.nearest(vector.of(leg), modality=leg, k=scope.depth, where=scope.where)
+            leg: self.store.nearest(vector.of(leg), modality=leg, k=scope.depth, where=scope.where)
             for leg in self._kinds(scope)
             if leg in scope.legs
         }
 
     def _words(self, query: str, scope: Scope) -> dict[Modality, Scored]:
         return {
-            kind: self._store.match(query, k=scope.depth, modality=kind, where=scope.where)
+            kind: self.store.match(query, k=scope.depth, modality=kind, where=scope.where)
             for kind in self._kinds(scope)
         }
 
@@ -181,7 +181,7 @@ class Searcher:
         return [kind for kind, rows in self._counts.items() if rows and scope.modality in (None, kind)]
 
     def _query_tokens(self, query: str) -> QueryTokens:
-        self._check("pages", self._pages.id, self._store.models.pages)
+        self._check("pages", self._pages.id, self.store.models.pages)
         return self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
 
     def _maxsim(self, tokens: QueryTokens | None, others: Sequence[str], scope: Scope) -> tuple[Scored, str]:
@@ -194,11 +194,11 @@ class Searcher:
 
     @cached_property
     def _counts(self) -> dict[Modality, int]:
-        return self._store.count()
+        return self.store.count()
 
     @cached_property
     def _frequencies(self) -> Frequencies | None:
-        counted = self._store.frequencies()
+        counted = self.store.frequencies()
         return None if counted is None else Frequencies(counted.pages, counted.counts)
 
     # results --------------------------------------------------------------------------------------------------
@@ -217,10 +217,10 @@ class Searcher:
             scores = dict(ids)
             for rank, id in enumerate(merge(ids), 1):
                 found.setdefault(id, {})[leg] = {"rank": rank, "score": round(scores[id], 6)}
-        rows = self._store.fetch([id for id, _ in ranking[:k]])
+        rows = self.store.fetch([id for id, _ in ranking[:k]])
         there = [(id, score) for id, score in ranking[:k] if id in rows]  # a running ingest may have taken one away
         pages = [rows[id] for id, _ in there if rows[id]["modality"] == "page"]
-        maps = page_maps(self._store, self._pages, pages, tokens, query) if tokens is not None or query else {}
+        maps = page_maps(self.store, self._pages, pages, tokens, query) if tokens is not None or query else {}
         hits = [
             _hit(rows[id], rank, score, found.get(id, {}), maps.get(id)) for rank, (id, score) in enumerate(there, 1)
         ]

@@ -251,6 +251,11 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return query.vectors(self._tables, ids, self.models.pages.dim)
 
+    def page_rows(self, doc_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Id, doc_id, page, bbox and asset_id of all page rows of some documents, in no order."""
+        with translated(self.uri, "read the corpus"):
+            return list(query.page_rows(self._tables, doc_ids))
+
     def page_texts(self) -> Iterator[str]:
         """Texts of all page rows, streamed in no particular order."""
         with translated(self.uri, "read the corpus"):

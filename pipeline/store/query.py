@@ -25,6 +25,7 @@ from pipeline.types import Modality
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
 VECTOR_BATCH = 32  # rows with multi-vectors read at a time
 INPUTS = ("id", "modality", "title", "headings", "text", "bbox", "asset_id", "route", "route_reason", "route_signals")
+PAGE_PLACES = ("id", "doc_id", "page", "bbox", "asset_id")
 MAX_QUERY = 10_000  # characters of a query that are looked at
 
 
@@ -158,6 +159,12 @@ def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, d
         matrix = found.pop(name)  # what was read is let go page by page, so that it is not held twice
         vectors[start : start + len(matrix)] = matrix
     return PageVectors(order, vectors, offsets)
+
+
+def page_rows(tables: Tables, doc_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for group in groups(doc_ids, GROUP):
+        for batch in tables.batches(CORPUS, both(is_one_of("doc_id", group), "modality = 'page'"), PAGE_PLACES):
+            yield from batch.to_pylist()
 
 
 def inputs(tables: Tables, doc_ids: Sequence[str], recipe: str) -> Iterator[dict[str, Any]]:
