@@ -43,7 +43,7 @@ fix: $(READY)
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.text
 	@$(BIN)/python -m benchmarks.photos
-	@$(BIN)/python -m benchmarks.pages
+	@$(BIN)/python -m benchmarks.report_pages
 
 clean:
 	rm -rf $(VENV) docmill-data build *.egg-info .mypy_cache .ruff_cache .pytest_cache

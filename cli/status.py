@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -10,14 +10,21 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, one_line, print_line, size_text
+from pipeline.page_storage import PageSizes, storage
 from pipeline.store import open_store
+
+COUNTED = 5_000  # pages whose vectors are counted; counting reads them
 
 
 @click.command()
 @common_options
 def status(common: Common) -> int | None:
-    """Show rows by modality, documents by state, models, sizes and indexes."""
-    found = open_store(common.settings.store).status()
+    """Show rows by modality, documents by state, models, sizes and indexes, and what the vectors of pages take."""
+    store = open_store(common.settings.store)
+    found = store.status()
+    if pages := found["rows"]["page"]:
+        counts, model = store.page_counts(COUNTED), store.models.pages
+        found["pages"] = storage(PageSizes(counts.vectors, counts.tokens, model.dim, model.pooling), pages)
     if common.json:
         print_line(json_line(found))
     else:
@@ -34,10 +41,23 @@ def _show(found: Mapping[str, Any], out: Console) -> None:
         table.add_row(f"model ({kind})", one_line(model))
     for name, size in found["bytes"].items():
         table.add_row(f"table {name}", f"{size_text(size)}, version {found['versions'][name]}")
+    if "pages" in found:
+        for name, text in _page_lines(found["pages"]):
+            table.add_row(name, text)
     for name, columns in found["indexes"].items():
         for column, rows in columns.items():
             table.add_row(f"index {name}.{column}", _coverage(rows))
     out.print(table)
+
+
+def _page_lines(pages: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    vectors, size = pages["vectors"], pages["bytes"]
+    sample = "" if pages["counted"] == pages["pages"] else f" (of {pages['counted']:,} pages)"
+    yield "vectors a page", f"{vectors['mean']:,.0f}, at the most {vectors['max']:,}{sample}"
+    yield "bytes a page", f"{size_text(size['mean'])}, at the most {size_text(size['max'])}"
+    for factor, other in pages["pooling"].items():
+        change = f"{other['saved']:.0%} less" if other["saved"] >= 0 else f"{-other['saved']:.0%} more"
+        yield f"  page.pooling {factor}", f"{size_text(other['mean'])} a page, {change}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -70,6 +70,6 @@ class PageSearch:
         return self._store.multivectors(ids=sorted({*found, *others}))
 
     def _page_bytes(self) -> float:
-        sizes = self._store.page_sizes(SAMPLE)
+        sizes = self._store.page_counts(SAMPLE).vectors
         vector_bytes = self._store.models.pages.dim * np.dtype(np.float16).itemsize
         return float(sizes.mean()) * vector_bytes if len(sizes) else 0.0

@@ -261,6 +261,7 @@ class PageEmbedding:
     text: str
     lines: tuple[TextLine, ...] = ()
     grid: PageGrid | None = None
+    token_count: int | None = None  # vectors it would have without pooling
 
 
 @dataclass(frozen=True, slots=True)

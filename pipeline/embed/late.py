@@ -74,7 +74,8 @@ class LatePages:
         lines = self._lines(page)
         pooled = hierarchical(seen.vectors, self._pooling)
         text = "\n".join(line.text for line in lines)
-        return PageEmbedding(pooled.vectors.astype(np.float16), text, lines, regrouped(seen.grid, pooled.group))
+        vectors, grid = pooled.vectors.astype(np.float16), regrouped(seen.grid, pooled.group)
+        return PageEmbedding(vectors, text, lines, grid, len(seen.vectors))
 
     def _lines(self, page: PageInput) -> tuple[TextLine, ...]:
         if page.lines is not None:

@@ -142,7 +142,7 @@ class RowMaker:
         vectors = page_vectors([e.text for e in found], self._unified)
         many = [e.vectors if len(e.vectors) else None for e in found]
         return [
-            RowVectors(e.text, one, several, dump_layout(e.lines, e.grid))
+            RowVectors(e.text, one, several, dump_layout(e.lines, e.grid), e.token_count)
             for e, one, several in zip(found, vectors, many, strict=True)
         ]
 
@@ -233,7 +233,8 @@ def _text_row(shared: Row, draft: Draft, passage: Passage) -> Row:
 
 
 def _page_row(row: Row, page: RowVectors) -> Row:
-    return replace(row, text=page.text, multivector=page.multivector, vector=page.vector, layout=page.layout)
+    row = replace(row, text=page.text, token_count=page.token_count, layout=page.layout)
+    return replace(row, multivector=page.multivector, vector=page.vector)
 
 
 def _is_finite(row: Row) -> bool:

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import numpy as np
-import numpy.typing as npt
-
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
 from pipeline.store import indexes, query, upkeep
 from pipeline.store.assets import Assets, TokenCounts
@@ -20,7 +17,7 @@ from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
 from pipeline.store.ledger import Ledger
 from pipeline.store.lock import OURS, writer_lock
-from pipeline.store.query import PageVectors, RowVectors
+from pipeline.store.query import PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.tables import Tables
@@ -215,10 +212,10 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return query.count_pages(self._tables, query.user_filter(self._tables, where))
 
-    def page_sizes(self, most: int) -> npt.NDArray[np.int64]:
-        """How many vectors pages have, (n,): of all pages, or of `most` of them if there are more."""
+    def page_counts(self, most: int) -> PageCounts:
+        """How many vectors pages have, and would have without pooling: of all, or of `most` if there are more."""
         with translated(self.uri, "read the corpus"):
-            return query.page_sizes(self._tables, most)
+            return query.page_counts(self._tables, most)
 
     def nearest_pages(self, vectors: Any, *, k: int, where: str | None = None) -> list[tuple[str, float]]:
         """(id, MaxSim sum) of pages for (tokens, dim) unit vectors, best first, filtered before they are ranked.

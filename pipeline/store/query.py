@@ -39,6 +39,14 @@ class PageVectors:
 
 
 @dataclass(frozen=True, slots=True)
+class PageCounts:
+    """Vectors of each page, and those it would have without pooling; 0 where there are none or nobody knows."""
+
+    vectors: npt.NDArray[np.int64]  # (pages,)
+    tokens: npt.NDArray[np.int64]  # (pages,)
+
+
+@dataclass(frozen=True, slots=True)
 class RowVectors:
     """What the models made of one row: its vectors, and of a page the text that was read on it and where."""
 
@@ -46,6 +54,7 @@ class RowVectors:
     vector: npt.NDArray[np.float32] | None  # (dim,)
     multivector: npt.NDArray[np.float16] | None  # (vectors, dim)
     layout: str = ""
+    token_count: int | None = None  # of a page: vectors it would have without pooling
 
 
 def user_filter(tables: Tables, where: str | None) -> str | None:
@@ -110,11 +119,11 @@ def count_pages(tables: Tables, where: str | None) -> int:
     return int(tables.open(CORPUS).count_rows(both("modality = 'page'", where)))
 
 
-def page_sizes(tables: Tables, most: int) -> npt.NDArray[np.int64]:
-    """Vectors of each page, of `most` of them at the most; 0 for a page without any."""
+def page_counts(tables: Tables, most: int) -> PageCounts:
     query = tables.open(CORPUS).search().where("modality = 'page'")
-    found = query.select({"vectors": "array_length(multivector)"}).limit(most).to_arrow()["vectors"]
-    return np.asarray(pc.fill_null(found.combine_chunks(), 0).to_numpy(zero_copy_only=False), np.int64)
+    found = query.select({"vectors": "array_length(multivector)", "tokens": "token_count"}).limit(most).to_arrow()
+    vectors, tokens = (pc.fill_null(found[name].combine_chunks(), 0).to_numpy() for name in ("vectors", "tokens"))
+    return PageCounts(np.asarray(vectors, np.int64), np.asarray(tokens, np.int64))
 
 
 def nearest_pages(tables: Tables, vectors: npt.ArrayLike, k: int, where: str | None) -> list[tuple[str, float]]:
@@ -177,7 +186,7 @@ def inputs(tables: Tables, doc_ids: Sequence[str], recipe: str) -> Iterator[dict
 def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVectors]:
     found: dict[str, RowVectors] = {}
     there = tables.open(CORPUS).schema.names
-    columns = [name for name in ("id", "text", *VECTORS, "layout") if name in there]
+    columns = [name for name in ("id", "text", *VECTORS, "layout", "token_count") if name in there]
     for group in groups(ids, GROUP):
         for batch in tables.batches(CORPUS, is_one_of("id", group), columns, VECTOR_BATCH):
             single, many = batch["vector"], batch["multivector"]
@@ -185,11 +194,12 @@ def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVector
             late = _matrices(many.filter(pc.is_valid(many)), dim)
             has_one, has_many = single.is_valid().to_pylist(), many.is_valid().to_pylist()
             layouts = batch["layout"].to_pylist() if "layout" in columns else [None] * len(batch)
-            for name, text, one, several, layout in zip(
-                batch["id"].to_pylist(), batch["text"].to_pylist(), has_one, has_many, layouts, strict=True
+            counts = batch["token_count"].to_pylist()
+            for name, text, one, several, layout, tokens in zip(
+                batch["id"].to_pylist(), batch["text"].to_pylist(), has_one, has_many, layouts, counts, strict=True
             ):
                 vector, matrix = next(dense) if one else None, next(late) if several else None
-                found[name] = RowVectors(text, vector, matrix, layout or "")
+                found[name] = RowVectors(text, vector, matrix, layout or "", tokens)
     return found
 
 

@@ -55,7 +55,11 @@ class BuiltinPages:
         """
         read = [self._lines(page) for page in pages]
         texts = ["\n".join(line.text for line in lines) for lines in read]
-        return [PageEmbedding(*page) for page in zip(self._vectors(texts), texts, read, strict=True)]
+        ids = [self._encoder.ids(text) for text in texts]
+        return [
+            PageEmbedding(vectors, text, lines, token_count=len(tokens))
+            for vectors, text, lines, tokens in zip(self._vectors(ids), texts, read, ids, strict=True)
+        ]
 
     def count_frequencies(self, texts: Iterable[str]) -> Frequencies:
         counts = np.zeros(VOCABULARY, np.int64)
@@ -92,8 +96,7 @@ class BuiltinPages:
             return self._ocr.read(page.image.path, page.image.width_pt, page.image.height_pt)
         return tuple(TextLine(" ".join(line.text.split("\n")), line.bbox, line.confidence) for line in page.lines)
 
-    def _vectors(self, texts: Sequence[str]) -> list[TokenVectors]:
-        ids = [self._encoder.ids(text) for text in texts]
+    def _vectors(self, ids: Sequence[Sequence[int]]) -> list[TokenVectors]:
         return [
             projected(pooled(states, self._encoder.rarity(tokens), self._starts(len(tokens)))).astype(np.float16)
             for states, tokens in zip(self._states(ids, PASSAGE), ids, strict=True)
