@@ -33,6 +33,7 @@ UNLIKELY = re.compile(
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 LONGEST_NAMES = 1_000  # characters of an element's classes
 MOSTLY_PROSE = 0.25  # share of a page's text that must be running text before any of it is chosen
+ARTICLE_CHARS = 500  # of running text
 HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 PROSE = {"p", "pre", "blockquote", "dd", "li", "td", "figcaption"}
 CONTAINERS = {"div", "section", "article", "main", "td", "body", "blockquote", "dl", "ul", "ol", "table", "form"}
@@ -121,13 +122,33 @@ def _prose_lengths(body: HtmlElement) -> dict[HtmlElement, int]:
 
 
 def _drop_boilerplate(body: HtmlElement, prose: dict[HtmlElement, int], total: int) -> None:
-    """Drops blocks named like boilerplate, unless much of the page's running text is inside."""
+    """Drops blocks named like boilerplate, unless much of the page's running text is inside, and no article beside."""
+    article = _marked_article(body, prose)
     for element in list(body.iter(*BLOCKS, "span")):
         if element is body or element.getparent() is None or element.tag in ("td", "table"):
             continue
         share = prose.get(element, 0) / max(total, 1)
-        if _looks_like_boilerplate(element) and share < 0.4 and not _holds_main(element):
+        if _looks_like_boilerplate(element) and not _holds_main(element) and (share < 0.4 or _is_beside(element, article)):
             _drop(element)
+
+
+def _marked_article(body: HtmlElement, prose: dict[HtmlElement, int]) -> HtmlElement | None:
+    """The one element that the page itself says is its article, if it holds a few sentences."""
+    for marked in (
+        [e for e in body.iter(*BLOCKS) if e.get("itemprop") == "articleBody"],
+        list(body.iter("article")),
+    ):
+        if len(marked) == 1 and prose.get(marked[0], 0) >= ARTICLE_CHARS:
+            return marked[0]
+    return None
+
+
+def _is_beside(element: HtmlElement, article: HtmlElement | None) -> bool:
+    """Neither inside the article nor around it."""
+    if article is None or element is article:
+        return False
+    inside = any(around is article for around in element.iterancestors())
+    return not inside and not any(around is element for around in article.iterancestors())
 
 
 def _looks_like_boilerplate(element: HtmlElement) -> bool:
