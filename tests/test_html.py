@@ -9,12 +9,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import lxml.html
 import pytest
 from PIL import Image
 
 from pipeline.config import Limits
 from pipeline.errors import Unreadable
 from pipeline.parse import ParseOptions, parse_document
+from pipeline.parse.html_pictures import addresses_of
 from pipeline.types import Blob, Event, Info, Page, Part, Picture, Route
 
 DEV = Path(__file__).parents[1] / "../shared/data/dev"
@@ -257,3 +259,46 @@ def test_main_text_against_gold() -> None:
 
     assert sum(scores) / len(scores) > 0.95
     assert sum(recalls) / len(recalls) > 0.97
+
+
+def test_what_stands_beside_a_marked_article_goes(tmp_path: Path) -> None:
+    """Where the page itself says what its article is, even a side bar with more running text than that is dropped."""
+    flux = "".join(f"<li>{number}: {PARAGRAPH}</li>" for number in range(20))
+    article = f"<article><h1>Herons</h1>{f'<p>{PARAGRAPH}</p>' * 6}</article>"
+    html = f"<div>{article}<aside class=sidebar><ul>{flux}</ul></aside></div>"
+
+    found = text(read(html, tmp_path))
+
+    assert found.count("The heron stands") == 6
+
+
+def test_a_list_of_related_articles_goes(tmp_path: Path) -> None:
+    """`<article>` elements inside a block of related ones do not make it the main content."""
+    related = "".join(
+        f"<article><a href=/{n}>Another story, number {n}, of some length</a></article>" for n in range(4)
+    )
+    html = f"<div>{f'<p>{PARAGRAPH}</p>' * 6}<div class=crp_related>{related}</div></div>"
+
+    found = text(read(html, tmp_path))
+
+    assert "Another story" not in found
+    assert found.count("The heron stands") == 6
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("<img src=small.png srcset='small.png 400w, large.png 1800w, huge.png 4000w'>", "large.png"),
+        ("<img src=blank.gif data-src=large.png>", "large.png"),
+        ("<img src=small.png data-srcset='large.png 2x, small.png 1x'>", "large.png"),
+        ("<picture><source srcset='large.png 1600w'><img src=icon.gif></picture>", "large.png"),
+        ("<img src=large.png width=20 height=20>", None),
+        ("<img src=https://pixel.wp.com/g.gif>", None),
+        ("<img src='data:image/gif;base64,R0lGOD' data-lazy-src=large.png>", "large.png"),
+    ],
+)
+def test_the_best_address_of_a_picture_is_chosen(image: str, name: str | None) -> None:
+    """srcset, lazy loading and other formats are resolved; icons and trackers have no address."""
+    found = list(addresses_of(lxml.html.fromstring(f"<div>{image}</div>")))
+
+    assert (found[0][0] if found else None) == name

@@ -20,13 +20,14 @@ MENUS = {"nav", "menu"}
 ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar"}
 UNLIKELY = re.compile(
     r"(?:^|[\s_-])(?:"
-    r"ad|ads|advert\w*|banner|breadcrumbs?|byline-?social|comments?|commentlist|disqus\w*|cookies?|gdpr|consent|"
+    r"ad|ads|affiliate\w*|advert\w*|banner|breadcrumbs?|byline-?social|comments?|commentlist|disqus\w*|cookies?|gdpr|consent|"
     r"dropdown|footer|foot|masthead|menu|metanav|modal|mw-editsection|mw-jump-link|nav|navi|navbar|navbox|navigation|"
     r"navlinks?|subnav|topnav|newsletter|noprint|"
     r"outbrain|pager|pagination|popup|popular|print-?only|promo\w*|recommend\w*|related\w*|replies|respond|"
     r"rss|screen-reader-text|search\w*|share\w*|sharing|shoutbox|sidebar\w*|signup|site-?header|skip\w*|social\w*|"
     r"sponsor\w*|subscribe|subscription|taboola\w*|tags?|taglist|toolbar|tooltip|topbar|trending|"
-    r"visually-?hidden|vector-toc|widget\w*|more-?(?:stories|articles|news|from)|read-?(?:more|next)|also-?read"
+    r"visually-?hidden|vector-toc|widget\w*|recirc\w*|teaser-?list|kommentare?|commentaires?|comentarios|"
+    r"relacionad[ao]s|similaires|more-?(?:stories|articles|news|from)|read-?(?:more|next)|also-?read"
     r")(?:$|[\s_\d-])",
     re.I,
 )
@@ -128,7 +129,11 @@ def _drop_boilerplate(body: HtmlElement, prose: dict[HtmlElement, int], total: i
         if element is body or element.getparent() is None or element.tag in ("td", "table"):
             continue
         share = prose.get(element, 0) / max(total, 1)
-        if _looks_like_boilerplate(element) and not _holds_main(element) and (share < 0.4 or _is_beside(element, article)):
+        if (
+            _looks_like_boilerplate(element)
+            and not _holds_main(element, prose, total)
+            and (share < 0.4 or _is_beside(element, article))
+        ):
             _drop(element)
 
 
@@ -167,8 +172,11 @@ def _looks_like_boilerplate(element: HtmlElement) -> bool:
     return len(names) > 1 and UNLIKELY.search(names) is not None
 
 
-def _holds_main(element: HtmlElement) -> bool:
-    return next(element.iter("main", "article", "h1"), None) is not None
+def _holds_main(element: HtmlElement, prose: dict[HtmlElement, int], total: int) -> bool:
+    """A list of related articles holds articles, too, but little of the page's running text."""
+    if next(element.iter("main", "h1"), None) is not None:
+        return True
+    return any(prose.get(article, 0) > 0.2 * total for article in element.iter("article"))
 
 
 def _best_container(body: HtmlElement, prose: dict[HtmlElement, int]) -> HtmlElement:

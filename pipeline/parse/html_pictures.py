@@ -129,8 +129,8 @@ def best_of_srcset(value: str) -> str:
 
 def _addresses(image: HtmlElement) -> Iterator[str]:
     yield from dict.fromkeys(filter(None, (_address(image, name) for name in SOURCES)))
-    picture = image.getparent()
-    if picture is not None and picture.tag == "picture":  # other formats of the same
+    picture = next(image.iterancestors("picture"), None)  # the parser nests an image in a source without an end tag
+    if picture is not None:
         for source in picture.iter("source"):
             yield from filter(None, (_address(source, name) for name in ("srcset", "data-srcset")))
 
