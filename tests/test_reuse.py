@@ -171,13 +171,24 @@ def test_another_title_is_another_text(corpus: Corpus) -> None:
     assert (summary.embedded, summary.reused) == (40, 0)
 
 
-def test_another_recipe_embeds_all(corpus: Corpus) -> None:
-    """Rows of another recipe are never taken, not even of the same text."""
+def test_another_way_of_embedding_embeds_all(corpus: Corpus) -> None:
+    """Rows of another model, context or rendering are never taken, not even of the same text."""
     corpus.write("a.md", report())
     corpus.ingest()
-    summary = corpus.ingest(chunks={"tokens": 33}, refresh=True)
+    summary = corpus.ingest(page={"dpi": 99}, refresh=True)
 
     assert (summary.indexed, summary.reused) == (1, 0)
+
+
+def test_another_way_of_reading_embeds_what_it_changes(corpus: Corpus) -> None:
+    """Passages that another parser, chunker or router cuts in the same way keep their vectors."""
+    corpus.write("a.md", report())
+    corpus.ingest()
+    forget(corpus)
+    summary = corpus.ingest(chunks={"tokens": 33}, refresh=True)
+
+    assert (summary.indexed, summary.embedded, summary.reused) == (1, 0, 40)
+    assert corpus.unified.embedded == []
 
 
 def test_a_broken_version_between_two_good_ones_costs_nothing(corpus: Corpus) -> None:

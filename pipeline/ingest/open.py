@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from pipeline.config import Settings
@@ -18,7 +21,8 @@ from pipeline.errors import UsageError
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
 from pipeline.sources.listing import discover, pages
-from pipeline.store import Models, doc_id, open_store
+from pipeline.store import Models, Store, doc_id, find_store, open_store
+from pipeline.store.lock import SHARED, WORK
 
 
 @contextmanager
@@ -55,6 +59,65 @@ def open_ingest(
             run.close()
 
 
+@contextmanager
+def open_shared(
+    settings: Settings,
+    *,
+    run_id: str,
+    cwd: Path,
+    now: Callable[[], dt.datetime],
+    turn: Callable[[Store], AbstractContextManager[None]],
+) -> Iterator[Ingest]:
+    """A run on a store that is there, beside other runs of this kind and one of the other; it writes within `turn`.
+
+    Raises `UsageError` if there is no store, `NotAStore`, `ModelMismatch`.
+    """
+    unified, page_model = models_of(settings)
+    store = find_store(settings.store, Models(unified.id, page_model.id))
+    if store is None:
+        raise UsageError(f"no docmill store at {settings.store}: run `docmill ingest` first, or give --store")
+    with shared_folder(settings.store) as work_dir:
+        fixed = {"run_id": run_id, "now": now, "work_dir": work_dir, "cwd": cwd}
+        run = Ingest(settings, store, unified, page_model, turn=partial(turn, store), **fixed)
+        try:
+            yield run
+        finally:
+            run.close()
+
+
+@contextmanager
+def shared_folder(store: str) -> Iterator[Path]:
+    """An empty folder for the intermediate files of one run of several; what killed ones left is cleared first.
+
+    A lock beside each folder, which the system frees when its holder dies, tells the dead from the living.
+    """
+    parent = _work(store).with_name(SHARED)
+    parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(parent / "lock"):
+        _clear_dead(parent)
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+        lock = FileLock(folder.with_suffix(".lock"))
+        lock.acquire()
+    try:
+        yield folder / "work"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _clear_dead(parent: Path) -> None:
+    for folder in parent.glob("run-*"):
+        if folder.suffix == ".lock":
+            continue
+        try:
+            with FileLock(folder.with_suffix(".lock"), timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+        except Timeout:
+            continue
+        folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
 def _check_there(store: str, specs: Sequence[str]) -> None:
     """No store is made for a folder without files."""
     try:
@@ -80,9 +143,12 @@ def work_folder(store: str) -> Path:
 def clear_work(store: str) -> Path:
     """Take away what a killed run left, under the writer lock; gives the folder, now not there: inside a local store,
     in the user's cache folder for a store elsewhere."""
-    if "://" in store and not store.startswith("file://"):
-        folder = user_cache_path("docmill") / "work" / doc_id(store.rstrip("/"))
-    else:
-        folder = Path(store.removeprefix("file://")).absolute() / ".work"  # workers need it absolute
+    folder = _work(store)
     shutil.rmtree(folder, ignore_errors=True)
     return folder
+
+
+def _work(store: str) -> Path:
+    if "://" in store and not store.startswith("file://"):
+        return user_cache_path("docmill") / "work" / doc_id(store.rstrip("/")) / WORK
+    return Path(store.removeprefix("file://")).absolute() / WORK  # workers need it absolute

@@ -28,6 +28,25 @@ class Recipes:
     has_passwords: bool = False
     refresh: bool = False
 
+    @property
+    def embedding(self) -> str:
+        """The part of `rows` that says how inputs become vectors: under the same one equal inputs give equal vectors.
+
+        >>> Recipes("embed.read.router", "").embedding
+        'embed'
+        """
+        return self.rows.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions of the stages that make rows."""
+
+    parser: str
+    router: str
+    chunker: str
+    context: str  # and page vectors
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -46,9 +65,14 @@ class Decision:
 SAME = Decision("unchanged", "same")
 
 
-def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: tuple[str, ...]) -> Recipes:
-    """Recipes from the versions of the stages, the models and the settings that change rows."""
-    rows = _digest([versions, str(unified), str(pages), settings.chunks.tokens, settings.page.dpi])
+def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: Versions) -> Recipes:
+    """Recipes from the versions of the stages, the models and the settings that change rows.
+
+    A recipe has three parts, EMBEDDING.READING.ROUTER, so that what only one of them changes can be told.
+    """
+    embedding = _digest([versions.context, str(unified), str(pages), settings.page.dpi])[:8]
+    reading = _digest([versions.parser, versions.chunker, settings.chunks.tokens, settings.page.dpi])[:8]
+    rows = f"{embedding}.{reading}.{versions.router}"
     return Recipes(rows, _digest([rows, settings.limits.model_dump()]), bool(settings.sources.passwords))
 
 

@@ -12,6 +12,14 @@ from pipeline.ingest.plan import Decision, Recipes
 from pipeline.store import doc_id
 from pipeline.types import DocumentRecord, Failure, Found, Prepared
 
+Mark = tuple[str, str, str, str]
+NEW: Mark = ("", "", "", "")  # of a source that the ledger has never heard of
+
+
+def mark(record: DocumentRecord) -> Mark:
+    """What differs between two ledger entries of one source that different runs made."""
+    return record.run_id, record.state, record.content_sha256, record.recipe
+
 
 def record_of(
     item: Prepared, draft: Draft | None, failure: Failure | None, recipes: Recipes, run_id: str, now: dt.datetime

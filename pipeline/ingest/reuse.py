@@ -1,4 +1,4 @@
-"""Vectors that need not be made again: those of stored rows that the same recipe made of the same input."""
+"""Vectors that need not be made again: those of stored rows that the same models made of the same input."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ class Known:
 NOTHING = Known({}, lambda _: {})
 
 
-def load_known(store: Store, prepared: Sequence[Prepared], recipe: str) -> Known:
-    """The rows by `recipe` of these documents' earlier versions, and of one indexed document with the same bytes each.
+def load_known(store: Store, prepared: Sequence[Prepared], embedding: str) -> Known:
+    """The rows of these documents' earlier versions, and of one indexed document with the same bytes each, as far as
+    their recipe begins with `embedding`.
 
-    The recipe names models, chunker, context and rendering, so under it equal inputs give equal vectors.
+    That part names models, context and rendering, so under it equal inputs give equal vectors, whoever parsed them.
     """
-    rows = store.inputs(_sources(store, prepared, recipe), recipe)
+    rows = store.inputs(_sources(store, prepared, embedding), embedding)
     ids = {key: row["id"] for row in islice(rows, MAX_ROWS) for key in _keys(row)}
     return Known(ids, store.vectors)
 
@@ -70,12 +71,13 @@ def page_key(thumbnail: Path, row: Row, page: PageInput) -> bytes:
     return _page_key(picture_name(thumbnail), row.bbox, (row.route, row.route_reason, row.route_signals), text)
 
 
-def _sources(store: Store, prepared: Sequence[Prepared], recipe: str) -> list[str]:
+def _sources(store: Store, prepared: Sequence[Prepared], embedding: str) -> list[str]:
     """Documents whose rows come into question; of many copies one."""
     blobs = [item.blob for item in prepared if item.spool is not None and not item.failure and not item.skip]
     earlier = [record.doc_id for record in store.documents([blob.uri for blob in blobs]) if has_rows(record)]
     copies = store.copies([blob.sha256 for blob in blobs])
-    one_each = {record.content_sha256: record.doc_id for record in copies if record.recipe == recipe}
+    copies = (record for record in copies if record.recipe.startswith(f"{embedding}."))
+    one_each = {record.content_sha256: record.doc_id for record in copies}
     return list(dict.fromkeys([*earlier, *one_each.values()]))
 
 

@@ -2,6 +2,9 @@
 
 `Ingest` is one run. Its methods are the run's steps, each taking and giving small values, so that a scheduler can call
 them as tasks: `plan` once; `prepare`, `embed` and `write` for each batch; then `finish`.
+
+A run has the store to itself, or shares it: then it holds the writer lock only while it writes, and overwrites nothing
+that others wrote since it began to read.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,9 +29,9 @@ from pipeline.ingest.gone import agreed, delete, vanished_attachments
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.mend import mend_books
 from pipeline.ingest.page_vector import PAGE_VECTOR_VERSION
-from pipeline.ingest.plan import Recipes, in_batches, make_recipes
+from pipeline.ingest.plan import Recipes, Versions, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
-from pipeline.ingest.records import as_deleted, has_rows, merged, note, record_of
+from pipeline.ingest.records import NEW, Mark, as_deleted, has_rows, mark, merged, note, record_of
 from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
@@ -66,8 +69,14 @@ class Embedded:
     reused: int = 0  # rows whose vectors were in the store already
 
 
+Turn = Callable[[], AbstractContextManager[None]]
+
+
 class Ingest:
-    """One run over some sources into one store; the caller holds the store's writer lock while it lives."""
+    """One run over some sources into one store.
+
+    The caller holds the store's writer lock while it lives, or gives `turn`, which holds it for each write.
+    """
 
     def __init__(
         self,
@@ -80,14 +89,19 @@ class Ingest:
         now: Callable[[], dt.datetime],
         work_dir: Path,
         cwd: Path,
+        turn: Turn | None = None,
     ) -> None:
         self.settings, self.store, self.run_id, self.cwd, self.now = settings, store, run_id, cwd, now
         self.unified, self.pages = unified, pages
         self.recipes = recipes_of(settings, unified, pages)
         self.tally = Tally()
+        self.overtaken = 0
         self._started = time.monotonic()
         self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
         self._preparer = Preparer(settings, work_dir)
+        self._turn: Turn = turn or nullcontext
+        self._shares = turn is not None
+        self._at_hand: dict[int, dict[str, Mark]] = {}  # by batch: what the ledger said when it was begun
 
     # the steps ------------------------------------------------------------------------------------------------
 
@@ -104,8 +118,8 @@ class Ingest:
         With a manifest its documents are compared instead, and `specs` do not count. With `refresh` documents that
         other settings or an older version made are done again.
         """
-        mend_books(self.store, self.run_id, self.now())
-        with ExitStack() as stack:
+        with self._turn(), ExitStack() as stack:
+            mend_books(self.store, self.run_id, self.now())
             listing = manifest.listing() if manifest else self._listing(specs, stack)
             return self._plan(listing, manifest, allow_mass_delete, refresh)
 
@@ -145,6 +159,9 @@ class Ingest:
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Fetch, parse and route a batch; attachments come out as documents of their own."""
+        if self._shares:
+            known = {record.source_uri: mark(record) for record in self.store.documents([item.uri for item in batch])}
+            self._at_hand[number] = {item.uri: known.get(item.uri, NEW) for item in batch}
         with self._files_there():
             return self._preparer.prepare(batch, number)
 
@@ -156,7 +173,7 @@ class Ingest:
         failed: dict[str, Failure] = {}
         with self._files_there():
             path = self._preparer.folder(number) / "rows.arrow"
-            known = load_known(self.store, prepared, self.recipes.rows)
+            known = load_known(self.store, prepared, self.recipes.embedding)
             while True:
                 try:
                     return self._embed(prepared, path, failed, known)
@@ -164,23 +181,38 @@ class Ingest:
                     failed[error.uri] = error.failure
 
     def write(self, embedded: Embedded, number: int = 0) -> None:
-        """Rows first, in one commit, then the ledger; rows of a document that failed this time stay as they were."""
+        """Rows first, in one commit, then the ledger; rows of a document that failed this time stay as they were.
+
+        A run that shares the store leaves out what another one has written since; `overtaken` counts these sources.
+        """
+        with self._turn():
+            self._write(embedded, number)
+        shutil.rmtree(self._preparer.folder(number), ignore_errors=True)
+
+    def _write(self, embedded: Embedded, number: int) -> None:
         records = embedded.records
         known = {record.source_uri: record for record in self.store.documents([r.source_uri for r in records])}
+        overtaken = self._overtaken(number)
+        records = tuple(r for r in records if _source(r.source_uri) not in overtaken)
         vanished = vanished_attachments(self.store, records, known)
         replaced = [r for r in records if r.state != "quarantined"]
         if any(map(has_rows, [*replaced, *known.values(), *vanished])):
-            self.store.replace(RowFile.open(embedded.rows), [r.doc_id for r in [*replaced, *vanished]])
+            left_out = {r.doc_id for r in embedded.records} - {r.doc_id for r in records}
+            self.store.replace(RowFile.open(embedded.rows, left_out), [r.doc_id for r in [*replaced, *vanished]])
         self._pages_changed |= any(r.page_rows for r in [*replaced, *known.values(), *vanished])
         final = [merged(record, known.get(record.source_uri)) for record in records]
         self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
         for record in final:
             self.tally.add(record)
         self.tally.add_rows(records, embedded.reused)
-        shutil.rmtree(self._preparer.folder(number), ignore_errors=True)
+        self.overtaken += len(overtaken)
 
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
+        with self._turn():
+            return self._finish(plan)
+
+    def _finish(self, plan: Plan) -> Summary:
         deleted = delete(self.store, plan.gone, self.run_id, self.now())
         self._preparer.kept.forget(filter(is_web, plan.gone))
         if self._pages_changed or deleted or self._frequencies_are_old():
@@ -223,6 +255,12 @@ class Ingest:
             raise StoreError(
                 f"{self.store.uri}: the run lost its working files: {cause}; was the store moved or removed? Run again"
             ) from error
+
+    def _overtaken(self, number: int) -> set[str]:
+        """Sources of a batch whose ledger entry is no longer the one that the batch was begun with."""
+        before = self._at_hand.pop(number, {})
+        now = {record.source_uri: mark(record) for record in self.store.documents(list(before))} if before else {}
+        return {uri for uri, then in before.items() if now.get(uri, NEW) != then}
 
     def _note(self, item: Surveyed) -> list[DocumentRecord]:
         return note(item.found, item.before, item.decision, self.run_id, self.now())
@@ -274,6 +312,11 @@ class Ingest:
             self.store.set_frequencies(TokenCounts(frequencies.pages, frequencies.counts))
 
 
+def _source(uri: str) -> str:
+    """The URI of the source that a document is, or is inside of."""
+    return uri.partition("!/")[0]
+
+
 class _DocumentFailed(Exception):
     """A document that cannot be embedded at all; its batch is done again without it."""
 
@@ -284,5 +327,5 @@ class _DocumentFailed(Exception):
 
 def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
     """The recipes a run with these settings and models works by."""
-    versions = (PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, CONTEXT_VERSION, PAGE_VECTOR_VERSION)
+    versions = Versions(PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, f"{CONTEXT_VERSION}-{PAGE_VECTOR_VERSION}")
     return make_recipes(settings, unified.id, pages.id, versions)

@@ -22,7 +22,7 @@ from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.tables import Tables
 from pipeline.store.where import sql_literal
-from pipeline.types import DocumentRecord, Modality, Outline
+from pipeline.types import DocumentRecord, Modality, Outline, Route
 
 LOCK_WAIT_S = 10.0
 SCHEMES = ("s3://", "gs://", "az://")
@@ -168,6 +168,20 @@ class Store:
         with translated(self.uri, "read the ledger"):
             yield from self._ledger.outlines(prefixes)
 
+    def choose(
+        self, where: str | None = None, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> Iterator[DocumentRecord]:
+        """Ledger rows by a user's filter over the ledger's columns, and by the time of their last change, or of their
+        first sight where no change is known: from `since` on, before `until`. Streamed, in order of `source_uri`.
+        Raises `UsageError` for a filter that cannot be read."""
+        with translated(self.uri, "read the ledger"):
+            yield from self._ledger.choose(where, since, until)
+
+    def routes(self) -> Iterator[tuple[str, int | None, Route, str]]:
+        """(doc_id, page, route, signals) of every row that has signals, streamed in no order."""
+        with translated(self.uri, "read the corpus"):
+            yield from query.routes(self._tables)
+
     def copies(self, contents: Sequence[str]) -> Iterator[DocumentRecord]:
         """Ledger rows of indexed documents whose bytes have one of these SHA-256 hashes, streamed."""
         with translated(self.uri, "read the ledger"):
@@ -238,10 +252,11 @@ class Store:
             condition = query.user_filter(self._tables, where)
             return query.multivectors(self._tables, ids, condition, self.models.pages.dim)
 
-    def inputs(self, doc_ids: Sequence[str], recipe: str) -> Iterator[dict[str, Any]]:
-        """What the rows of these documents by this recipe were made of, without vectors, streamed in no order."""
+    def inputs(self, doc_ids: Sequence[str], embedding: str) -> Iterator[dict[str, Any]]:
+        """What the rows of these documents were made of, as far as the first part of their recipe is `embedding`;
+        without vectors, streamed in no order."""
         with translated(self.uri, "read the corpus"):
-            yield from query.inputs(self._tables, doc_ids, recipe)
+            yield from query.inputs(self._tables, doc_ids, embedding)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, RowVectors]:
         """What the models made of rows, by id; ids that are not there are left out."""

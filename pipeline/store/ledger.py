@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.store.edge import retrying
+from pipeline.errors import UsageError
+from pipeline.store.edge import reason, retrying
 from pipeline.store.schema import DOCUMENTS, clean, documents_schema, to_json
 from pipeline.store.tables import GROUP, Tables, groups
-from pipeline.store.where import both, is_one_of, sql_literal
+from pipeline.store.where import both, checked, is_one_of, sql_literal
 from pipeline.types import DocumentRecord, Outline
 
 COLUMNS = [field.name for field in fields(DocumentRecord)]
@@ -63,6 +65,27 @@ class Ledger:
                 known: dict[str, Any] = {name: value or "" for name, value in row.items()}
                 yield Outline(**known)
 
+    def choose(
+        self, where: str | None, since: dt.datetime | None, until: dt.datetime | None
+    ) -> Iterator[DocumentRecord]:
+        """Records that a user's condition holds for, of documents changed at `since` or later and before `until`; by
+        the day that they were first seen where their source tells no date. In order of `source_uri`."""
+        when = "coalesce(modified_at, first_seen)"
+        after = f"{when} >= {_instant(since)}" if since else None
+        before = f"{when} < {_instant(until)}" if until else None
+        yield from self._select(both(self._user_filter(where), after, before))
+
+    def _user_filter(self, where: str | None) -> str | None:
+        if where is None or not where.strip():
+            return None
+        table = self._tables.open(DOCUMENTS)
+        condition = checked(where, table.schema.names)
+        try:
+            table.search().where(condition).select(["source_uri"]).explain_plan()
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(f"filter {where[:200]!r}: {reason(error)}") from error
+        return condition
+
     def copies(self, contents: Sequence[str]) -> Iterator[DocumentRecord]:
         """Indexed documents with these content hashes."""
         for group in groups(sorted(set(contents)), GROUP):
@@ -89,6 +112,10 @@ class Ledger:
         columns = [name for name in COLUMNS if name in there]
         for row in self._tables.ordered(DOCUMENTS, where, columns, ["source_uri"], _keys):
             yield _from_row(row)
+
+
+def _instant(moment: dt.datetime) -> str:
+    return f"timestamp '{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
 
 
 def _keys(batch: Any) -> Any:

@@ -21,7 +21,8 @@ LOCK = ".docmill.lock"
 HOLDER = ".docmill.writer.json"  # who holds the lock, for the message to others; it means nothing without the lock
 WORK = ".work"  # intermediate files of the run that writes
 WEB = "web"  # what was fetched from the web
-OURS = (LOCK, HOLDER, WORK, WEB)
+SHARED = ".shared-work"  # a folder in it for each of the runs that share the store
+OURS = (LOCK, HOLDER, WORK, WEB, SHARED)
 PATIENCE_S = 1.0  # a wait that is over sooner is not worth a word
 
 

@@ -20,7 +20,7 @@ from pipeline.store.indexes import EXACT_VECTORS, PROBES
 from pipeline.store.schema import CORPUS, VECTORS, clean
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
-from pipeline.types import Modality
+from pipeline.types import Modality, Route
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
 VECTOR_BATCH = 32  # rows with multi-vectors read at a time
@@ -176,11 +176,18 @@ def page_rows(tables: Tables, doc_ids: Sequence[str]) -> Iterator[dict[str, Any]
             yield from batch.to_pylist()
 
 
-def inputs(tables: Tables, doc_ids: Sequence[str], recipe: str) -> Iterator[dict[str, Any]]:
-    made_so = f"recipe = {sql_literal(recipe)}"
+def inputs(tables: Tables, doc_ids: Sequence[str], embedding: str) -> Iterator[dict[str, Any]]:
+    made_so = f"starts_with(recipe, {sql_literal(embedding + '.')})"
     for group in groups(doc_ids, GROUP):
         for batch in tables.batches(CORPUS, both(is_one_of("doc_id", group), made_so), INPUTS):
             yield from batch.to_pylist()
+
+
+def routes(tables: Tables) -> Iterator[tuple[str, int | None, Route, str]]:
+    columns = ["doc_id", "page", "route", "route_reason", "route_signals"]
+    for batch in tables.batches(CORPUS, "route_signals IS NOT NULL AND route_signals != ''", columns):
+        for document, page, path, why, signals in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+            yield document, page, Route(path, why), signals
 
 
 def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVectors]:

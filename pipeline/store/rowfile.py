@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 from pipeline.errors import StoreError
@@ -29,8 +30,8 @@ class RowFile:
     `create` and `add`, then `close`; later, also in another process, `open`, which refuses a file that was not closed.
     """
 
-    def __init__(self, path: Path, models: Models, writer: Any = None) -> None:
-        self.path, self.models = path, models
+    def __init__(self, path: Path, models: Models, writer: Any = None, left_out: Set[str] = frozenset()) -> None:
+        self.path, self.models, self._left_out = path, models, left_out
         self._writer = writer
         self._pending: list[dict[str, Any]] = []
         self._pending_bytes = 0
@@ -42,10 +43,13 @@ class RowFile:
             return cls(path, models, pa.ipc.new_file(str(path), _schema(models)))
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """A file that was written and closed before. Raises `StoreError` if it is missing or unfinished."""
+    def open(cls, path: Path, left_out: Set[str] = frozenset()) -> Self:
+        """A file that was written and closed before, without the rows of the documents `left_out`, by `doc_id`.
+
+        Raises `StoreError` if it is missing or unfinished.
+        """
         with translated(str(path), "open the file of rows"), pa.memory_map(str(path)) as source:
-            return cls(path, load_models(pa.ipc.open_file(source).schema.metadata[MODELS_KEY]))
+            return cls(path, load_models(pa.ipc.open_file(source).schema.metadata[MODELS_KEY]), left_out=left_out)
 
     def add(
         self,
@@ -107,7 +111,10 @@ class RowFile:
         with pa.memory_map(str(self.path)) as source:
             file = pa.ipc.open_file(source)
             for number in range(file.num_record_batches):
-                yield file.get_batch(number)
+                batch = file.get_batch(number)
+                if self._left_out:
+                    batch = batch.filter(pc.invert(pc.is_in(batch["doc_id"], pa.array(sorted(self._left_out)))))
+                yield batch
 
     # writing --------------------------------------------------------------------------------------------------
 

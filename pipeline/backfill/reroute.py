@@ -1,0 +1,65 @@
+"""Routing stored pages again: their signals to the present rule, without opening a document."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+from pipeline.backfill.choice import Choice, Work, to_read
+from pipeline.ingest.plan import Recipes
+from pipeline.route import route
+from pipeline.store import Store
+from pipeline.types import DocumentRecord, PageSignals, PictureSignals, Route
+
+Change = tuple[Route, Route]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouting:
+    """Pages by the change of their route, the sources that must be read for them, and the documents that only need to
+    be told that the present rule would not change them."""
+
+    changes: Mapping[Change, int]
+    work: Work
+    agreed: tuple[DocumentRecord, ...]
+
+
+def reroute(store: Store, choice: Choice, recipes: Recipes) -> Rerouting:
+    """What the present rule says of the chosen documents' pages.
+
+    Only rows tell of their page: one without any, such as a blank page, stays as it is.
+    """
+    chosen = {record.doc_id: record for record in choice.records(store) if record.state == "indexed"}
+    moved: dict[tuple[str, int | None], Change] = {}
+    for document, page, before, signals in store.routes():
+        now = routed(signals)
+        if document in chosen and now is not None and now != before:
+            moved[document, page] = (before, now)
+    documents = {document for document, _ in moved}
+    work = to_read(((record, record.doc_id in documents) for record in chosen.values()), choice.limit)
+    agreed = (r for r in chosen.values() if r.doc_id not in documents and _only_router_differs(r, recipes))
+    return Rerouting(Counter(moved.values()), work, tuple(replace(record, recipe=recipes.rows) for record in agreed))
+
+
+@lru_cache(maxsize=4096)
+def routed(signals: str) -> Route | None:
+    """The route of a page with these stored signals; None for what cannot be read. What a signal's row lacks, because
+    it was not measured then, counts as its default.
+
+    >>> routed('{"chars": 0, "coverage": 1.0, "biggest": 1.0}')
+    Route(path='page', reason='scan')
+    """
+    try:
+        values = json.loads(signals)
+        kind = PictureSignals if "width_px" in values else PageSignals
+        return route(kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values}))
+    except (ValueError, TypeError):
+        return None
+
+
+def _only_router_differs(record: DocumentRecord, recipes: Recipes) -> bool:
+    made, now = record.recipe.rpartition("."), recipes.rows.rpartition(".")
+    return made[0] == now[0] and made[2] != now[2]
