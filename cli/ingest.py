@@ -120,7 +120,7 @@ def _run(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], N
     from flows.local import has_server, import_prefect, local_server
     from flows.signals import ending_on_sigterm
 
-    with ending_on_sigterm(), _last_word():
+    with ending_on_sigterm(), last_word():
         # Nobody watches a temporary server, so a run with nothing to do needs none; a new store has all to do.
         is_old = "://" in settings.store or Path(settings.store).exists()
         alone = not has_server(settings.serve, Path.cwd())
@@ -154,7 +154,8 @@ def _idle(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], 
 
 
 @contextmanager
-def _last_word() -> Iterator[None]:
+def last_word() -> Iterator[None]:
+    """Says what is left when SIGTERM ends the block."""
     try:
         yield
     except SystemExit:

@@ -19,6 +19,7 @@ COMMANDS = {  # name -> ("module:command", help in one line)
     "search": ("cli.search:search", "Find passages, pictures and pages."),
     "rows": ("cli.rows:rows", "Print what is in the store, row by row."),
     "status": ("cli.status:status", "What the store holds and how it is indexed."),
+    "backfill": ("cli.backfill:backfill", "Do documents again, by another parser, routing rule or model."),
     "maintain": ("cli.maintain:maintain_store", "Merge files, update indexes, take away what is no longer needed."),
     "serve": ("cli.serve:serve", "Prefect server, UI, schedules and worker in one."),
     "quarantine": ("cli.quarantine:quarantine", "Documents that could not be read, and why."),

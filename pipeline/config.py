@@ -116,6 +116,17 @@ class Serve(Section):
     runs: int = Field(default=4, ge=1, le=256, description="flow runs that the worker has at a time")
 
 
+class Backfill(Section):
+    """How documents are done again beside the schedule."""
+
+    share: float = Field(default=1.0, gt=0, le=1, description="share of the time that a backfill works")
+    recall: float = Field(
+        default=0.9, ge=0, le=1, description="least recall of a new model, as a share of the old one's, for the switch"
+    )
+    keep_days: float = Field(default=7, ge=0, description="days that vectors of the model before are kept")
+    attempts: int = Field(default=3, ge=1, le=20, description="times a shard is started before the run fails")
+
+
 class Settings(Section):
     """All settings. `docmill config` prints what is in force and where each value came from."""
 
@@ -140,3 +151,4 @@ class Settings(Section):
     search: SearchWeights = SearchWeights()
     schedule: Schedule = Schedule()
     serve: Serve = Serve()
+    backfill: Backfill = Backfill()

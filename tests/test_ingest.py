@@ -36,13 +36,18 @@ class Corpus:
         return open_store(str(self.store_path), create=Models(self.unified.id, WordPages.id))
 
     def ingest(
-        self, *specs: str, allow_mass_delete: bool = False, refresh: bool = False, **settings: object
+        self,
+        *specs: str,
+        allow_mass_delete: bool = False,
+        refresh: bool = False,
+        run_id: str = "r",
+        **settings: object,
     ) -> Summary:
         chosen = Settings.model_validate({"workers": 1, **settings})
         store = self.store()
         work = self.tmp_path / "work"
         run = Ingest(
-            chosen, store, self.unified, self.pages, run_id="r", now=lambda: NOW, work_dir=work, cwd=self.tmp_path
+            chosen, store, self.unified, self.pages, run_id=run_id, now=lambda: NOW, work_dir=work, cwd=self.tmp_path
         )
         with store.writer():
             try:

@@ -157,6 +157,11 @@ class Ingest:
         left = (counts["unchanged"], counts["skipped"], counts["quarantined"])
         return Plan(batches, len(work) + sum(left), *left, gone, dict(why), stale)
 
+    def mend(self) -> int:
+        """Make the ledger's row counts those of the table, as `plan` does first of all."""
+        with self._turn():
+            return mend_books(self.store, self.run_id, self.now())
+
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Fetch, parse and route a batch; attachments come out as documents of their own."""
         if self._shares:
