@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
@@ -145,7 +146,7 @@ def _run(common: Common, settings: Settings, kind: str, options: Options) -> int
     from flows.signals import ending_on_sigterm
 
     with ending_on_sigterm(), last_word():
-        server = local_server()
+        server = local_server(settings.serve, Path.cwd())
         import_prefect()
         from flows.backfill import BackfillRequest, run_backfill
 

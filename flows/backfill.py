@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from flows.ingest import _listener, listening
 from flows.progress import Progress
 from flows.reading import read_batches
+from flows.request import Request
 from flows.server import reached
 from flows.turns import ensure_limit, turn
 from pipeline.backfill.accounts import Backfilled, pace
@@ -25,23 +24,17 @@ from pipeline.backfill.read import Rereading, note_all
 from pipeline.backfill.reroute import reroute
 from pipeline.ingest import Ingest
 from pipeline.ingest.open import open_shared
-from pipeline.settings_file import load_settings
 
 
-class BackfillRequest(BaseModel):
-    """Which documents are to be done again, and how; settings come from `docmill.toml` and the environment."""
+class BackfillRequest(Request):
+    """Which documents are to be done again, and how."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["reparse", "reroute"] = Field(description="what is to be done again")
+    kind: Literal["reparse", "reroute"] = Field(default="reparse", description="what is to be done again")
     where: str | None = Field(default=None, description="filter over the ledger, as media_type = 'text/html'")
     since: dt.datetime | None = Field(default=None, description="documents changed at this time or later")
     until: dt.datetime | None = Field(default=None, description="documents changed before this time")
     limit: int | None = Field(default=None, ge=1, description="read at most so many documents")
     share: float | None = Field(default=None, gt=0, le=1, description="share of the time to work")
-    cwd: str = Field(default_factory=os.getcwd, description="folder that relative paths start from")
-    config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")
-    overrides: dict[str, Any] = Field(default_factory=dict, description="settings that win over file and environment")
 
     @property
     def choice(self) -> Choice:
@@ -63,12 +56,10 @@ def _run_name() -> str:
 )
 def backfill(request: BackfillRequest) -> Backfilled:
     """Read chosen documents again; what is done already by the present recipe is not done twice."""
-    cwd = Path(request.cwd)
-    config = Path(request.config) if request.config else None
-    settings = load_settings(config, os.environ, request.overrides, cwd).settings
+    settings = request.settings()
     ensure_limit(settings.store)
     run_id = str(runtime.flow_run.id)
-    with open_shared(settings, run_id=run_id, cwd=cwd, now=_now, turn=turn) as run:
+    with open_shared(settings, run_id=run_id, cwd=request.folder, now=_now, turn=turn) as run:
         work = _choose(run, request)
         steps = Rereading(run, request.kind, work)
         tell = watched(_listener.get(), len(work.sources), f"backfill-{request.kind}")

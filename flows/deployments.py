@@ -35,6 +35,7 @@ class Deployment:
 
 DEPLOYMENTS = (
     Deployment("ingest", "flows.ingest.ingest", "Read sources into the store: what is new, changed or gone."),
+    Deployment("backfill", "flows.backfill.backfill", "Read documents of the store again, or route their pages again."),
 )
 
 
