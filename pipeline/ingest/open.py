@@ -77,8 +77,10 @@ def open_shared(
     if store is None:
         raise UsageError(f"no docmill store at {settings.store}: run `docmill ingest` first, or give --store")
     with shared_folder(settings.store) as work_dir:
-        fixed = {"run_id": run_id, "now": now, "work_dir": work_dir, "cwd": cwd}
-        run = Ingest(settings, store, unified, page_model, turn=partial(turn, store), **fixed)
+        turns = partial(turn, store)
+        run = Ingest(
+            settings, store, unified, page_model, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd, turn=turns
+        )
         try:
             yield run
         finally:
