@@ -113,7 +113,7 @@ def ingest_now(
         print_line(json_line(summary.contract()))
     else:
         _show(summary, console())
-    return EXIT_QUARANTINED if summary.quarantined or any(r.parent for r in summary.failures) else None
+    return EXIT_QUARANTINED if summary.has_quarantine else None
 
 
 def _run(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], None]) -> Summary:

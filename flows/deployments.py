@@ -36,6 +36,13 @@ class Deployment:
 DEPLOYMENTS = (
     Deployment("ingest", "flows.ingest.ingest", "Read sources into the store: what is new, changed or gone."),
     Deployment("backfill", "flows.backfill.backfill", "Read documents of the store again, or route their pages again."),
+    Deployment("maintain", "flows.maintain.maintain", "Merge files, update indexes, take away old versions."),
+    Deployment(
+        "retry-quarantine",
+        "flows.quarantine.retry_quarantine",
+        "Try documents in quarantine again: of a fingerprint, by name, or all.",
+    ),
+    Deployment("canary", "flows.canary.canary", "Ask known questions again; fails if searches find less."),
 )
 
 

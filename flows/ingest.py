@@ -10,20 +10,26 @@ from pathlib import Path
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from flows.canary import guard
 from flows.progress import Progress
-from flows.reports import ProgressArtifact, publish_summary
+from flows.quarantine_report import publish_quarantine
+from flows.reports import ProgressArtifact, accounting_line, publish_summary
 from flows.request import Request
-from flows.server import reached
+from flows.route_report import publish_routes
+from flows.server import reached, rename_run
 from flows.signals import undisturbed
 from pipeline.errors import UsageError
 from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
 from pipeline.ingest.manifest import Manifest, read_manifest
 from pipeline.types import Found, Prepared
 
+WITH_QUARANTINE = "CompletedWithQuarantine"
 _listener: ContextVar[Callable[[Progress], None]] = ContextVar("listener", default=lambda _: None)
 
 
@@ -67,11 +73,15 @@ def finish(run: Ingest, planned: Plan) -> Summary:
 
 def _run_name() -> str:
     request = runtime.flow_run.parameters.get("request")
-    fields = request.model_dump() if isinstance(request, IngestRequest) else (request or {})
-    sources = [fields["manifest"]] if fields.get("manifest") else fields.get("sources", [])
-    names = ", ".join(Path(source.lstrip("@")).name or source for source in sources[:3])
+    request = request if isinstance(request, IngestRequest) else IngestRequest.model_validate(request or {})
+    return _name(request)
+
+
+def _name(request: IngestRequest) -> str:
+    sources = [request.manifest] if request.manifest else request.sources
+    names = ", ".join(Path(source.lstrip("@")).name or source for source in sources[:3]) or "by schedule"
     more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
-    return f"ingest {names}{more} {dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    return f"ingest {names}{more} {_now():%Y-%m-%d}"
 
 
 @flow(
@@ -81,8 +91,11 @@ def _run_name() -> str:
     persist_result=False,
     validate_parameters=True,
 )
-def ingest(request: IngestRequest) -> Summary:
-    """Ingest sources into the store: every source ends as indexed, unchanged, skipped or quarantined."""
+def ingest(request: IngestRequest) -> Summary | State[Summary]:
+    """Ingest sources into the store: every source ends as indexed, unchanged, skipped or quarantined.
+
+    With documents in quarantine the run ends in the state `CompletedWithQuarantine`.
+    """
     settings, cwd = request.settings(), request.folder
     if not request.sources and not request.manifest:
         if not settings.schedule.sources:
@@ -99,9 +112,15 @@ def ingest(request: IngestRequest) -> Summary:
         settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest, waiting=waiting
     ) as run:
         planned = plan(run, request, manifest)
+        rename_run(f"{_name(request)} ({planned.discovered:,} files)")
         _work(run, planned)
         summary = finish(run, planned)
-    publish_summary(summary)
+        publish_summary(summary)
+        publish_quarantine(run.store)
+        publish_routes(run.store, run_id)
+        guard(settings, run.store, run.unified, run.pages, cwd)
+    if summary.has_quarantine:
+        return Completed(name=WITH_QUARANTINE, message=accounting_line(summary), data=summary)
     return summary
 
 
@@ -155,4 +174,6 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
 def run_ingest(request: IngestRequest, listener: Callable[[Progress], None]) -> Summary:
     """Run the flow here and now. Raises what the run raised, and `ServerError` for Prefect's own troubles."""
     with reached(), listening(listener):
-        return ingest(request)
+        summary = ingest(request)
+    assert isinstance(summary, Summary)  # Prefect gives what is in a state
+    return summary

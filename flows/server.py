@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectException
@@ -29,6 +30,12 @@ def reached() -> Iterator[None]:
             yield
     except (httpx.HTTPError, PrefectException) as error:
         raise ServerError(f"the Prefect server at {url} failed ({_reason(error)}); {SAFE}") from error
+
+
+def rename_run(name: str) -> None:
+    """Give the flow run that this is called in another name."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(runtime.flow_run.id, name=name)
 
 
 def _knock(url: str) -> None:

@@ -105,6 +105,15 @@ class Schedule(Section):
     )
 
 
+class Canary(Section):
+    """Known questions that are asked again: a guard against searches that find less than they did."""
+
+    questions: int = Field(default=40, ge=0, le=1000, description="questions sampled from the corpus itself")
+    file: str = Field(default="", description='your own questions: lines of {"text": ..., "source_uri": ...}')
+    drop: float = Field(default=0.1, ge=0, le=1, description="recall@10 may fall by so much before a run fails")
+    gate: bool = Field(default=False, description="ask them after each ingest, backfill and upkeep, too")
+
+
 class Serve(Section):
     """`docmill serve`: the Prefect server, its UI and its worker."""
 
@@ -150,5 +159,6 @@ class Settings(Section):
     page: Pages = Pages()
     search: SearchWeights = SearchWeights()
     schedule: Schedule = Schedule()
+    canary: Canary = Canary()
     serve: Serve = Serve()
     backfill: Backfill = Backfill()

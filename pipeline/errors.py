@@ -14,6 +14,7 @@
     │   ├── StoreBusy         another process holds the writer lock
     │   ├── NotAStore         the path holds something else
     │   └── AccountingError   the ledger and the table disagree
+    ├── CanaryDrop            searches find less than they did                 exit code 1
     └── ServerError           Prefect's server cannot be started or reached    exit code 1
 
 A library's own exception is translated once, in the stage that owns the library, with `raise ... from`.
@@ -68,6 +69,9 @@ class NotAStore(StoreError): ...
 
 
 class AccountingError(StoreError): ...
+
+
+class CanaryDrop(DocmillError): ...
 
 
 class ServerError(DocmillError): ...

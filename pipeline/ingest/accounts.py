@@ -33,6 +33,14 @@ class Summary:
     embedded: int = 0  # rows of this run that a model worked on
     reused: int = 0  # rows of this run whose vectors were in the store already
     stale: int = 0  # of the unchanged, those that other settings or an older version made
+    routes: Mapping[str, int] = field(default_factory=dict)  # pages that were read, by route
+    bytes: int = 0  # size of the documents that were read
+    why: Mapping[str, int] = field(default_factory=dict)  # sources that were worked on: new, changed, retry, ...
+
+    @property
+    def has_quarantine(self) -> bool:
+        """Whether some source of the run, or an attachment of it, is in quarantine."""
+        return self.quarantined > 0 or any(record.parent for record in self.failures)
 
     def contract(self) -> dict[str, object]:
         """The JSON object that programs depend on."""
@@ -51,6 +59,8 @@ class Tally:
     failures: list[DocumentRecord] = field(default_factory=list)
     embedded: int = 0
     reused: int = 0
+    routes: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
 
     def add_rows(self, records: Sequence[DocumentRecord], reused: int) -> None:
         """Count the rows of a batch, `reused` of which no model had to work on."""
@@ -61,6 +71,7 @@ class Tally:
     def add(self, record: DocumentRecord) -> None:
         if record.state == "quarantined" and len(self.failures) < KEPT:
             self.failures.append(record)
+        self.bytes += record.size_bytes if record.parent is None else 0
         if record.parent is not None:
             self.attachments += 1
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Draft:
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0  # its share of the groups that it was embedded in
     reused: int = 0  # rows whose vectors were there already
+    routes: Counter[str] = field(default_factory=Counter)  # its pages by route
 
     def rows(self, modality: str) -> int:
         return self.counts[modality] - self.lost[modality]

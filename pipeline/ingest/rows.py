@@ -84,6 +84,7 @@ class RowMaker:
         self._flush_pictures()
 
     def _add_page(self, draft: Draft, chunker: Chunker, page: Page) -> None:
+        draft.routes[page.route.path] += 1
         shared = Row("text", 0, "", page.number, route=page.route.path, route_reason=page.route.reason)
         shared = replace(shared, route_signals=json.dumps(asdict(page.signals)) if page.signals else "")
         for passage in chunker.feed(for_passages(page)):

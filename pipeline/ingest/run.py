@@ -13,9 +13,9 @@ import datetime as dt
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.chunk import CHUNKER_VERSION
@@ -67,6 +67,7 @@ class Embedded:
     rows: Path
     records: tuple[DocumentRecord, ...]
     reused: int = 0  # rows whose vectors were in the store already
+    routes: Mapping[str, int] = field(default_factory=dict)  # pages by route
 
 
 Turn = Callable[[], AbstractContextManager[None]]
@@ -210,6 +211,7 @@ class Ingest:
         for record in final:
             self.tally.add(record)
         self.tally.add_rows(records, embedded.reused)
+        self.tally.routes.update(embedded.routes)
         self.overtaken += len(overtaken)
 
     def finish(self, plan: Plan) -> Summary:
@@ -242,6 +244,9 @@ class Ingest:
             embedded=self.tally.embedded,
             reused=self.tally.reused,
             stale=plan.stale,
+            routes=dict(self.tally.routes),
+            bytes=self.tally.bytes,
+            why=plan.why,
         )
         check(summary, noted)
         return summary
@@ -301,7 +306,10 @@ class Ingest:
                     raise _DocumentFailed(item.blob.uri, to_failure(error, "chunk")) from error
             maker.flush()
         records = tuple(self._record(i, drafts.get(i.blob.uri), failed.get(i.blob.uri)) for i in prepared)
-        return Embedded(path, records, sum(draft.reused for draft in drafts.values()))
+        routes: Counter[str] = Counter()
+        for draft in drafts.values():
+            routes.update(draft.routes)
+        return Embedded(path, records, sum(draft.reused for draft in drafts.values()), routes)
 
     def _record(self, item: Prepared, draft: Draft | None, failure: Failure | None) -> DocumentRecord:
         return record_of(item, draft, failure, self.recipes, self.run_id, self.now())

@@ -17,7 +17,8 @@ from pipeline.store.schema import ASSETS, assets_schema
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import is_one_of, sql_literal
 
-COUNTS = "token-counts"  # the asset that belongs to no document
+COUNTS = "token-counts"  # assets that belong to no document have no `doc_id`
+NOTES = "note:"
 BATCH_BYTES = 16 << 20
 SIGNATURES = (
     (b"\x89PNG", "image/png"),
@@ -68,6 +69,13 @@ class Assets:
             return None
         return bytes(table.fetch_blobs("bytes", row_ids=rows["_rowid"].to_pylist())[0].as_py())
 
+    def read_note(self, name: str) -> bytes | None:
+        return self.read(NOTES + name)
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Replace a note in one commit."""
+        self._put(NOTES + name, "application/octet-stream", content)
+
     def read_counts(self) -> TokenCounts | None:
         stored = self.read(COUNTS)
         if stored is None:
@@ -82,7 +90,10 @@ class Assets:
             return
         buffer = io.BytesIO()
         np.savez_compressed(buffer, pages=np.int64(counted.pages), counts=counted.counts.astype(np.int64))
-        columns = [pa.array([COUNTS]), pa.array([""]), pa.array(["application/x-npz"]), blob_array([buffer.getvalue()])]
+        self._put(COUNTS, "application/x-npz", buffer.getvalue())
+
+    def _put(self, name: str, media_type: str, content: bytes) -> None:
+        columns = [pa.array([name]), pa.array([""]), pa.array([media_type]), blob_array([content])]
         merge = self._tables.open(ASSETS).merge_insert("asset_id")
         merge.when_matched_update_all().when_not_matched_insert_all().execute(pa.table(columns, schema=assets_schema()))
 

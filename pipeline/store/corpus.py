@@ -154,6 +154,16 @@ class Store:
         with translated(self.uri, "remove old versions"):
             return upkeep.remove_old_versions(self._tables, keep, alone="://" not in self.uri)
 
+    def set_note(self, name: str, content: bytes) -> None:
+        """Keep some bytes of our own in the store, in place of what had this name."""
+        with translated(self.uri, "write a note"):
+            self._assets.write_note(name, content)
+
+    def set_tag(self, name: str) -> None:
+        """The tag names the newest version of each table from now on; upkeep keeps versions with a tag."""
+        with translated(self.uri, "set a tag"):
+            upkeep.set_tag(self._tables, name)
+
     # reading --------------------------------------------------------------------------------------------------
 
     def documents(
@@ -210,6 +220,11 @@ class Store:
         where = None if source_uri is None else f"source_uri = {sql_literal(clean(source_uri))}"
         with translated(self.uri, "read the corpus"):
             yield from query.rows(self._tables, where)
+
+    def some(self, where: str, columns: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        """Some columns of at most `limit` rows for which this holds, in no particular order."""
+        with translated(self.uri, "read the corpus"):
+            return query.some(self._tables, where, columns, limit)
 
     def fetch(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Rows by id, without vectors; ids that are not there are left out."""
@@ -268,6 +283,12 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return list(query.page_rows(self._tables, doc_ids))
 
+    def row_ids(self) -> Iterator[str]:
+        """Ids of all rows, streamed in no particular order."""
+        with translated(self.uri, "read the corpus"):
+            for batch in self._tables.batches(CORPUS, None, ["id"]):
+                yield from batch["id"].to_pylist()
+
     def page_texts(self) -> Iterator[str]:
         """Texts of all page rows, streamed in no particular order."""
         with translated(self.uri, "read the corpus"):
@@ -278,6 +299,15 @@ class Store:
         """Token counts as they were last set."""
         with translated(self.uri, "read the token counts"):
             return self._assets.read_counts()
+
+    def note(self, name: str) -> bytes | None:
+        with translated(self.uri, "read a note"):
+            return self._assets.read_note(name)
+
+    def tagged(self, name: str) -> int | None:
+        """The version of the corpus that has this tag, None if none has."""
+        with translated(self.uri, "read the tags"):
+            return upkeep.tagged(self._tables, name)
 
     def asset(self, asset_id: str) -> bytes:
         """The bytes of a picture or thumbnail. Raises `UsageError` if there is none of this id."""

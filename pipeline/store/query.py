@@ -91,6 +91,12 @@ def rows(tables: Tables, where: str | None) -> Iterator[dict[str, Any]]:
     yield from tables.ordered(CORPUS, where, _plain_columns(tables), key, _document_order)
 
 
+def some(tables: Tables, where: str, columns: Sequence[str], limit: int) -> list[dict[str, Any]]:
+    found = tables.open(CORPUS).search().where(where).select(list(columns)).limit(limit).to_arrow()
+    rows: list[dict[str, Any]] = found.to_pylist()
+    return rows
+
+
 def fetch(tables: Tables, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for group in groups(ids, GROUP):

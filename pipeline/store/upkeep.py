@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from pipeline.store.assets import COUNTS, Assets
+from pipeline.store.assets import Assets
 from pipeline.store.edge import retrying
 from pipeline.store.schema import ASSETS, CORPUS, TABLES
 from pipeline.store.tables import BATCH, Tables
@@ -12,11 +13,11 @@ from pipeline.store.tables import BATCH, Tables
 
 def drop_unused_assets(tables: Tables, assets: Assets) -> int:
     """Delete pictures that no row shows, as a run leaves them that was killed before its rows; gives how many."""
-    used = {COUNTS}
+    used: set[str] = set()
     for batch in tables.batches(CORPUS, "asset_id IS NOT NULL", ["asset_id"], 16 * BATCH):
         used.update(batch["asset_id"].to_pylist())
     unused: set[str] = set()
-    for batch in tables.batches(ASSETS, None, ["asset_id"], 16 * BATCH):
+    for batch in tables.batches(ASSETS, "doc_id != ''", ["asset_id"], 16 * BATCH):
         unused.update(name for name in batch["asset_id"].to_pylist() if name not in used)
     assets.drop(unused)
     return len(unused)
@@ -34,3 +35,22 @@ def _clean(tables: Tables, name: str, keep: dt.timedelta, alone: bool) -> int:
     dataset = tables.fresh(name).to_lance()
     done = dataset.cleanup_old_versions(older_than=keep, delete_unverified=alone, error_if_tagged_old_versions=False)
     return int(done.old_versions)
+
+
+def set_tag(tables: Tables, name: str) -> None:
+    """The tag names the newest version of each table from now on; versions with a tag are never taken away."""
+    for table in TABLES:
+        retrying(lambda table=table: _tag(tables.fresh(table), name))  # type: ignore[misc]
+
+
+def tagged(tables: Tables, name: str) -> int | None:
+    """The version of the corpus that has this tag."""
+    tags = tables.fresh(CORPUS).tags.list()
+    return int(tags[name]["version"]) if name in tags else None
+
+
+def _tag(table: Any, name: str) -> None:
+    if name in table.tags.list():
+        table.tags.update(name, table.version)
+    else:
+        table.tags.create(name, table.version)

@@ -41,26 +41,29 @@ def test_a_flow_run_ingests_and_a_second_one_finds_nothing_to_do(folder: Path, t
 
 
 def test_an_operator_can_read_the_run(folder: Path, tmp_path: Path) -> None:
-    """Run and task names are for people, and the summary is an artifact of the run."""
+    """Run, tasks and final state have names for people; summary and quarantine are artifacts of the run."""
     from prefect.client.orchestration import get_client
 
     summary = run(folder, tmp_path / "store")
 
-    async def look() -> tuple[str, set[str], dict[str, str]]:
+    async def look() -> tuple[tuple[str, str], set[str], dict[str, str]]:
         async with get_client() as client:
             flow_run = await client.read_flow_run(summary.run_id)
             tasks = await client.read_task_runs()
             artifacts = await client.read_artifacts()
         mine = [artifact for artifact in artifacts if str(artifact.flow_run_id) == summary.run_id]
         names = {task.name for task in tasks if str(task.flow_run_id) == summary.run_id}
-        return flow_run.name, names, {artifact.key: str(artifact.data) for artifact in mine}
+        return (flow_run.name, flow_run.state.name), names, {artifact.key: str(artifact.data) for artifact in mine}
 
-    name, tasks, artifacts = asyncio.run(look())
+    (name, state), tasks, artifacts = asyncio.run(look())
 
     assert name.startswith("ingest tide-papers 2")
+    assert name.endswith(" (4 files)")
+    assert state == "CompletedWithQuarantine"
     assert {"discover and plan", "prepare batch 1 of 2 (2 documents)", "write batch 2 of 2 (2 documents)"} <= tasks
     assert "4 discovered = 3 indexed + 0 unchanged + 0 skipped + 1 quarantined" in artifacts["ingest-summary"]
     assert "broken.pdf" in artifacts["ingest-failures"]
+    assert f"docmill quarantine retry --now --store {tmp_path / 'store'} --fingerprint" in artifacts["quarantine"]
 
 
 def test_a_failed_run_is_a_failed_flow_run(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""The quarantine of a store as the Prefect UI shows it: one line for each kind of failure, with its cure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from prefect.artifacts import create_table_artifact
+
+from pipeline.store import Store
+from pipeline.types import DocumentRecord
+
+SHOWN = 200  # kinds of failure in the table
+
+
+@dataclass(slots=True)
+class Group:
+    """Documents that failed in the same way."""
+
+    first: DocumentRecord
+    count: int = 0
+
+
+def publish_quarantine(store: Store) -> None:
+    """A table of all that is in quarantine now; none if nothing is."""
+    groups = group(store.documents(state="quarantined"))
+    if not groups:
+        return
+    count = sum(one.count for one in groups)
+    rows = [_row(one, store.uri) for one in groups[:SHOWN]]
+    more = f"; the {SHOWN} most frequent of {len(groups)} kinds" if len(groups) > SHOWN else ""
+    create_table_artifact(rows, key="quarantine", description=f"{count:,} documents in quarantine{more}")
+
+
+def group(records: Iterable[DocumentRecord]) -> list[Group]:
+    """By fingerprint, the most frequent first."""
+    groups: dict[str, Group] = {}
+    for record in records:
+        groups.setdefault(record.fingerprint or record.source_uri, Group(record)).count += 1
+    return sorted(groups.values(), key=lambda one: (-one.count, one.first.source_uri))
+
+
+def retry_command(record: DocumentRecord, store: str) -> str:
+    """What has all documents of this kind tried again, at once.
+
+    >>> retry_command(DocumentRecord("file:///a", "a", "quarantined", fingerprint="f1"), "my store")
+    "docmill quarantine retry --now --store 'my store' --fingerprint f1"
+    """
+    what = ["--fingerprint", record.fingerprint] if record.fingerprint else [record.source_uri]
+    return shlex.join(["docmill", "quarantine", "retry", "--now", "--store", store, *what])
+
+
+def _row(one: Group, store: str) -> dict[str, object]:
+    first = one.first
+    return {
+        "documents": one.count,
+        "stage": first.stage,
+        "error": first.error,
+        "example": unquote(first.source_uri),
+        "page": first.page,
+        "reason": first.message,
+        "fingerprint": first.fingerprint,
+        "retry": retry_command(first, store),
+    }
