@@ -122,12 +122,12 @@ def read_all(pages: PageSet, cache: Path, threads: int) -> dict[str, list[str]]:
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.touch()
     known = {entry["id"]: entry["lines"] for entry in map(json.loads, cache.read_text(encoding="utf-8").splitlines())}
-    ocr = Ocr(threads)
+    ocr = Ocr(threads=threads)
     with tempfile.TemporaryDirectory() as folder, cache.open("a", encoding="utf-8") as kept:
         picture = Path(folder) / "page.jpg"
         for id in (id for id in pages.printed if id not in known):
             width, height = scan(pages.printed[id], picture, random.Random(f"{SEED} {id}"))
-            lines = ocr.read(picture, width, height)
+            lines = ocr.read(picture, width, height).lines
             known[id] = [line.text for line in lines]
             boxes = [[*(round(side, 1) for side in line.bbox), round(line.confidence, 3)] for line in lines]
             kept.write(json.dumps({"id": id, "size": [width, height], "lines": known[id], "boxes": boxes}) + "\n")

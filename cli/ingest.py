@@ -202,6 +202,8 @@ def _show(summary: Summary, out: Console) -> None:
     table.add_row("rows", ", ".join(f"{count:,} {modality}" for modality, count in summary.rows.items()))
     if summary.embedded or summary.reused:
         table.add_row("of this run", f"{summary.embedded:,} rows embedded, {summary.reused:,} reused")
+    if summary.pages_read or summary.readings_reused:
+        table.add_row("OCR", f"{summary.pages_read:,} pages read, {summary.readings_reused:,} taken from earlier runs")
     if summary.stale:
         stale = f"{summary.stale:,} made by other settings or an older docmill: --refresh makes them again"
         table.add_row("stale", stale)

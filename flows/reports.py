@@ -67,6 +67,7 @@ def summary_markdown(summary: Summary) -> str:
         "read": f"{summary.bytes / MB:,.1f} MB: {summary.bytes / MB / seconds:.2f} MB a second",
         "beside the sources": f"{summary.attachments:,} attachments, {summary.deleted:,} deleted",
         "rows of this run": f"{summary.embedded:,} embedded, {summary.reused:,} reused",
+        "OCR": f"{summary.pages_read:,} pages read, {summary.readings_reused:,} taken from earlier runs",
         "rows in the table": _counts(summary.rows),
         "table version": f"{summary.table_version}",
     }

@@ -78,6 +78,18 @@ class Pages(Section):
     )
 
 
+class OcrSettings(Section):
+    """What pages without a text layer are read with; `docs/ocr.md` says which languages that covers."""
+
+    language: str = Field(
+        default="default",
+        pattern=r"^[A-Za-z_]{2,20}$",
+        description="default: all that the built-in models read; korean, cyrillic, ... need ocr.models",
+    )
+    models: str = Field(default="", description="folder with OCR models of your own (.onnx); empty: the built-in ones")
+    store: str = Field(default="", description="another store, from which the words of pages it has read are taken")
+
+
 class SearchWeights(Section):
     """Weights of the legs in reciprocal rank fusion."""
 
@@ -157,6 +169,7 @@ class Settings(Section):
     limits: Limits = Limits()
     chunks: Chunks = Chunks()
     page: Pages = Pages()
+    ocr: OcrSettings = OcrSettings()
     search: SearchWeights = SearchWeights()
     schedule: Schedule = Schedule()
     canary: Canary = Canary()

@@ -232,6 +232,14 @@ class TextLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read on a page picture, in reading order; `note` is one line on what was left out, "" if nothing was."""
+
+    lines: tuple[TextLine, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PageInput:
     """A page picture as the page embedder takes it; `lines` is None when only OCR can tell its text."""
 

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from pipeline.embed import Frequencies
-from pipeline.types import ModelId, PageEmbedding, PageInput, PictureInput, QueryTokens, Vectors
+from pipeline.types import (
+    ModelId,
+    PageEmbedding,
+    PageImage,
+    PageInput,
+    PictureInput,
+    QueryTokens,
+    Reading,
+    TextLine,
+    Vectors,
+)
 
 DIM = 32
 
@@ -50,14 +62,29 @@ class WordUnified:
         return np.stack([word_vector(f"{p.caption} {p.context}") for p in pictures])
 
 
+class InkReader:
+    """A reader of pictures: it says how much ink is on them. Keeps what it was given."""
+
+    def __init__(self, id: str = "ink 1", dark: int = 128) -> None:
+        self.id, self.dark = id, dark
+        self.pictures: list[Path] = []
+
+    def read(self, path: Path, width_pt: float, height_pt: float) -> Reading:
+        self.pictures.append(path)
+        with Image.open(path) as picture:
+            dark = int((np.asarray(picture.convert("L")) < self.dark).sum())
+        return Reading((TextLine(f"ink {dark}", (0, 0, width_pt, height_pt), 0.9),) if dark else ())
+
+
 class WordPages:
-    """One vector a line of the page's text layer; a page without one has the text "scan". Keeps what it was given."""
+    """One vector a line of the page's text layer, or of what the reader says. Keeps what it was given."""
 
     id = ModelId("word-pages", "1", DIM, "none")
     uses_frequencies = False
 
-    def __init__(self) -> None:
+    def __init__(self, reader: InkReader | None = None) -> None:
         self.embedded: list[PageInput] = []
+        self.reader = reader or InkReader()
 
     def embed_pages(self, pages: Sequence[PageInput]) -> list[PageEmbedding]:
         self.embedded += pages
@@ -71,5 +98,11 @@ class WordPages:
         return QueryTokens(vectors, np.ones(len(vectors), np.float32))
 
     def _page(self, page: PageInput) -> PageEmbedding:
-        texts = [line.text for line in page.lines or ()] or ["scan"]
-        return PageEmbedding(np.stack([word_vector(text) for text in texts]).astype(np.float16), "\n".join(texts))
+        lines = page.lines if page.lines is not None else self._read(page.image)
+        vectors = np.zeros((0, DIM), np.float16)
+        if lines:
+            vectors = np.stack([word_vector(line.text) for line in lines]).astype(np.float16)
+        return PageEmbedding(vectors, "\n".join(line.text for line in lines), lines)
+
+    def _read(self, image: PageImage) -> tuple[TextLine, ...]:
+        return self.reader.read(image.path, image.width_pt, image.height_pt).lines

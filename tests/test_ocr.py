@@ -7,9 +7,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.embed import reading_order as module
-from pipeline.embed.ocr import Ocr, _turn_back
+from pipeline.embed.ocr import Ocr
 from pipeline.embed.reading_order import reading_order
 from pipeline.errors import Unreadable
+from pipeline.types import Reading
 
 WORDS = ["The harbour was quiet", "before the first boats", "came back from the sea", "with nets full of herring"]
 
@@ -97,18 +98,6 @@ def test_every_line_is_read_once():
         assert sorted(reading_order([tuple(box) for box in boxes])) == list(range(count))
 
 
-@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-def test_corners_are_turned_back(quarters):
-    """A point of the turned picture comes back to the pixel it was."""
-    pixels = np.zeros((30, 50), np.uint8)
-    pixels[7, 41] = 1
-    y, x = np.argwhere(np.rot90(pixels, quarters))[0]
-
-    back = _turn_back(np.array([[[x + 0.5, y + 0.5]]], np.float32), quarters, pixels.shape)
-
-    assert back.tolist() == [[[41.5, 7.5]]]
-
-
 def test_an_undecodable_picture_is_unreadable(tmp_path):
     """Bytes that are no picture raise the error that leads to quarantine, and load no model."""
     (tmp_path / "page.png").write_bytes(b"not a picture")
@@ -124,7 +113,7 @@ def test_a_page_is_read_whichever_way_it_was_scanned(ocr, drawn, tmp_path, quart
     turned = drawn.rotate(90 * quarters, expand=True)
     turned.save(tmp_path / "page.png")
 
-    lines = ocr.read(tmp_path / "page.png", turned.width / 2, turned.height / 2)
+    lines = ocr.read(tmp_path / "page.png", turned.width / 2, turned.height / 2).lines
 
     assert [line.text for line in lines] == WORDS
     x0, y0, x1, y1 = (round(2 * value) for value in lines[0].bbox)
@@ -139,7 +128,7 @@ def test_a_page_without_text_has_no_lines(ocr, tmp_path):
     """White paper, and pictures too small to hold a letter, give nothing."""
     for size in ((600, 800), (3, 3), (900, 1)):
         Image.new("RGB", size, "white").save(tmp_path / "page.png")
-        assert ocr.read(tmp_path / "page.png", 100, 100) == ()
+        assert ocr.read(tmp_path / "page.png", 100, 100) == Reading()
 
 
 @pytest.mark.models
@@ -147,7 +136,7 @@ def test_a_large_picture_keeps_its_places(ocr, drawn, tmp_path):
     """A picture scaled down for reading still has its boxes in points of the page."""
     drawn.resize((3600, 4800)).save(tmp_path / "page.png")
 
-    first = ocr.read(tmp_path / "page.png", 900, 1200)[0]
+    first = ocr.read(tmp_path / "page.png", 900, 1200).lines[0]
 
     assert first.text == WORDS[0]
     assert first.bbox[0] == pytest.approx(60, abs=12)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fakes import WordPages, WordUnified
+from fakes import InkReader, WordPages, WordUnified
 from PIL import Image
 
 from pipeline.ingest.draft import Draft
 from pipeline.ingest.rows import RowMaker
-from pipeline.types import Box, Page, PageImage, PageSignals, Part, Picture, Route, Row, Signals
+from pipeline.types import Box, Page, PageImage, PageSignals, Part, Picture, Reading, Route, Row, Signals, TextLine
 
 BOX: Box = (0, 0, 100, 20)
 
@@ -23,9 +23,9 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def rows_of(*pages: Page) -> tuple[list[Row], Draft]:
+def rows_of(*pages: Page, reader: InkReader | None = None) -> tuple[list[Row], Draft]:
     found: list[Row] = []
-    maker = RowMaker(WordUnified(), WordPages(), aim=20, sink=lambda _, rows: found.extend(rows))
+    maker = RowMaker(WordUnified(), WordPages(reader), aim=20, sink=lambda _, rows: found.extend(rows))
     draft = Draft("file:///a.pdf")
     maker.add(draft, pages)
     maker.flush()
@@ -53,15 +53,65 @@ def test_a_page_without_words_is_a_picture_as_well(picture: Path) -> None:
     assert (draft.rows("image"), draft.rows("page")) == (1, 1)
 
 
-def test_a_good_text_layer_stands_for_the_picture(picture: Path) -> None:
-    """The layer's lines are the page row's text where the layer can be trusted, and OCR is asked where it cannot."""
-    words = "the tide turns the wheel of the mill " * 10
-    parts = [Part("text", words, BOX, lines=((words, BOX),))]
-    trusted, _ = rows_of(a_page(picture, "both", "text+graphics", parts))
-    garbled, _ = rows_of(a_page(picture, "both", "suspect-text-layer", parts))
+class SayingReader(InkReader):
+    """Reads the same words on every picture, with the same confidence."""
 
-    assert [row.text for row in trusted if row.modality == "page"] == [words]
-    assert [row.text for row in garbled if row.modality == "page"] == ["scan"]
+    def __init__(self, words: str, confidence: float = 0.99) -> None:
+        super().__init__()
+        self.words, self.confidence = words, confidence
+
+    def read(self, path: Path, width_pt: float, height_pt: float) -> Reading:
+        self.pictures.append(path)
+        return Reading((TextLine(self.words, BOX, self.confidence),))
+
+
+TRUE, CIPHER = "the tide turns the wheel of the mill " * 10, "uif ujef uvsot uif xiffm pg uif njmm " * 10
+
+
+@pytest.mark.parametrize(
+    ("layer", "read", "confidence", "kept", "reason"),
+    [
+        (CIPHER, TRUE, 0.99, TRUE, "suspect-text-layer+ocr"),  # the letters are mapped to other letters
+        (TRUE, TRUE.replace("wheel", "wheei"), 0.99, TRUE, "suspect-text-layer+layer"),  # it looked odd, but it stands
+        (TRUE, CIPHER, 0.7, TRUE, "suspect-text-layer+layer"),  # OCR does not know the script
+        (TRUE, "mill", 0.99, TRUE, "suspect-text-layer+layer"),  # OCR finds next to nothing
+    ],
+)
+def test_a_suspect_layer_is_compared_with_the_picture(
+    picture: Path, layer: str, read: str, confidence: float, kept: str, reason: str
+) -> None:
+    """The better text is kept in all rows of the page, and the reason says which it was; the picture is read once."""
+    reader = SayingReader(read, confidence)
+    parts = [Part("text", layer, BOX, lines=((layer.strip(), BOX),))]
+    rows, draft = rows_of(a_page(picture, "both", "suspect-text-layer", parts), reader=reader)
+
+    assert [row.text.strip() for row in rows if row.modality == "page"] == [kept.strip()]
+    assert {row.route_reason for row in rows} == {reason}
+    assert ("text" in {row.modality for row in rows}) == reason.endswith("+layer")
+    assert (len(reader.pictures), draft.pages_read) == (1, 1)
+
+
+def test_a_trusted_layer_is_not_compared(picture: Path) -> None:
+    """A good text layer stands for the picture, which is not read."""
+    reader = SayingReader("something else")
+    parts = [Part("text", TRUE, BOX, lines=((TRUE, BOX),))]
+    rows, _ = rows_of(a_page(picture, "both", "text+graphics", parts), reader=reader)
+
+    assert [row.text for row in rows if row.modality == "page"] == [TRUE]
+    assert reader.pictures == []
+
+
+def test_what_ocr_left_out_is_a_warning(picture: Path) -> None:
+    """The note of a reading is in the ledger with its page, and the row is there."""
+
+    class Overflowing(InkReader):
+        def read(self, path: Path, width_pt: float, height_pt: float) -> Reading:
+            return Reading((TextLine("words", BOX),), "OCR read the 2,000 largest of 9,000 pieces")
+
+    rows, draft = rows_of(a_page(picture, "page", "scan", []), reader=Overflowing())
+
+    assert [row.text for row in rows if row.modality == "page"] == ["words"]
+    assert [(f.error, f.page) for f in draft.failures] == [("TextLeftOut", 1)]
 
 
 def test_a_bad_picture_costs_only_itself(picture: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from pipeline.backfill.choice import Choice, Work, to_read
 from pipeline.ingest.plan import Recipes
+from pipeline.ingest.text_layer import routers_reason
 from pipeline.route import route
 from pipeline.store import Store
 from pipeline.types import DocumentRecord, PageSignals, PictureSignals, Route
@@ -36,7 +37,7 @@ def reroute(store: Store, choice: Choice, recipes: Recipes) -> Rerouting:
     moved: dict[tuple[str, int | None], Change] = {}
     for document, page, before, signals in store.routes():
         now = routed(signals)
-        if document in chosen and now is not None and now != before:
+        if document in chosen and now is not None and not _same(before, now):
             moved[document, page] = (before, now)
     documents = {document for document, _ in moved}
     work = to_read(((record, record.doc_id in documents) for record in chosen.values()), choice.limit)
@@ -58,6 +59,12 @@ def routed(signals: str) -> Route | None:
         return route(kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values}))
     except (ValueError, TypeError):
         return None
+
+
+def _same(before: Route, now: Route) -> bool:
+    """A page whose text layer was compared with OCR has the path and the reason that came of it."""
+    bare = routers_reason(before.reason)
+    return now == before if bare == before.reason else bare == now.reason
 
 
 def _only_router_differs(record: DocumentRecord, recipes: Recipes) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.types import ModelId, PageEmbedding, PageInput, PictureInput, QueryTokens, Vectors
+from pipeline.types import ModelId, PageEmbedding, PageInput, PictureInput, QueryTokens, Reading, Vectors
 
 # Threads that wait must not spin: parse workers need the same cores. Read once, when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -61,11 +62,29 @@ class Frequencies:
     counts: npt.NDArray[np.int64]
 
 
+class Reader(Protocol):
+    """Reads the words on page pictures."""
+
+    @property
+    def id(self) -> str:
+        """Engine, models, language and version: the same picture and the same id give the same reading."""
+        ...
+
+    def read(self, path: Path, width_pt: float, height_pt: float) -> Reading:
+        """The picture's lines with boxes in page points. Raises Unreadable if it cannot be decoded."""
+        ...
+
+
 class PageModel(Protocol):
     """Late interaction: many vectors a page, scored by MaxSim. Rows are unit, documents float16, queries float32."""
 
     @property
     def id(self) -> ModelId: ...
+
+    @property
+    def reader(self) -> Reader:
+        """What the words of pages without a text layer are read with."""
+        ...
 
     @property
     def uses_frequencies(self) -> bool:

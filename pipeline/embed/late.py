@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.embed import Frequencies
+from pipeline.embed import Frequencies, Reader
 from pipeline.embed.late_checkpoint import Checkpoint
 from pipeline.embed.late_grid import regrouped
 from pipeline.embed.late_model import LateModel, Looked, late_model
@@ -29,11 +29,23 @@ class LatePages:
 
     uses_frequencies = False
 
-    def __init__(self, checkpoint: Checkpoint, *, threads: int = 0, pooling: int = 1, pictures: int = 0) -> None:
-        """`threads` of compute, 0 leaves torch's own choice; `pictures` in one pass, 0 is what suits the device."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        threads: int = 0,
+        pooling: int = 1,
+        pictures: int = 0,
+        reader: Reader | None = None,
+    ) -> None:
+        """`threads` of compute, 0 leaves torch's own choice; `pictures` in one pass, 0 is what suits the device.
+
+        `reader` reads the words of pages that have no text layer; by default OCR with the models inside the wheel.
+        """
         if pooling < 1:
             raise ValueError(f"pooling must be 1 or more, not {pooling}")
         self._checkpoint, self._threads, self._pooling, self._pictures = checkpoint, threads, pooling, pictures
+        self._reader = reader
 
     @property
     def id(self) -> ModelId:
@@ -80,12 +92,12 @@ class LatePages:
     def _lines(self, page: PageInput) -> tuple[TextLine, ...]:
         if page.lines is not None:
             return page.lines
-        return self._ocr.read(page.image.path, page.image.width_pt, page.image.height_pt)
+        return self.reader.read(page.image.path, page.image.width_pt, page.image.height_pt).lines
 
     @property
     def _model(self) -> LateModel:
         return late_model(self._checkpoint, self._threads)
 
     @cached_property
-    def _ocr(self) -> Ocr:
-        return Ocr(self._threads)
+    def reader(self) -> Reader:
+        return self._reader or Ocr(threads=self._threads)

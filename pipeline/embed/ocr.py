@@ -1,130 +1,161 @@
-"""Text lines of a page picture by RapidOCR, with the models inside its wheel: nothing is ever downloaded.
+"""The words on a page picture, upright and in reading order, with their places on the page as it is.
 
-The library is asked for detection and recognition only. Turned pages, reading order and units are handled here.
+A picture is looked at in low resolution first, and again in a higher one only if its text is small. Pages that were
+scanned sideways, upside down or askew are told from the lines themselves, and read straightened.
 """
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.embed.ocr_engine import OcrEngine, Pixels, Quads, Words
+from pipeline.embed.ocr_models import OcrModels, find_models
 from pipeline.embed.reading_order import reading_order
-from pipeline.errors import Unreadable, UsageError
-from pipeline.types import Box, TextLine
+from pipeline.embed.straighten import turn_of
+from pipeline.errors import Unreadable
+from pipeline.types import Box, Reading, TextLine
 
-MODELS = {"Det.model_path": "PP-OCRv6_det_small.onnx", "Rec.model_path": "PP-OCRv6_rec_small.onnx"}
+VERSION = "2"  # part of the identity: raise it when the same models read the same picture differently
 MIN_CONFIDENCE = 0.5
-LONG_SIDE_PX = 2000  # larger pictures are scaled down: A4 at 170 dpi
-DETECTION_PX = 1280  # long side for detection: a quarter of the time less than at 2000, same words found
-TALL = 1.5  # height over width of a line that runs up or down the page
+FIRST_LOOK_MPX, SECOND_LOOK_MPX = 0.66, 2.8  # of detection: A4 at 82 and at 170 dpi
+SMALL_TEXT_PX = 10.0  # line height at the first look below which there is a second
+FLAT = 2.0  # standard deviation of the pixels below which a picture is a plain sheet
+TURNED_DEG = 2.0  # askew by more than this, a page is looked at again when it is straight
+TALL = 1.5  # height over width of a line that is read from the side
 SURE = 0.9  # mean confidence of the longest lines above which nobody asks whether the page is upside down
-SAMPLE = 8  # how many lines these are
-
-Pixels = npt.NDArray[np.uint8]
-Quads = npt.NDArray[np.float32]  # (lines, 4 corners, 2)
+SAMPLE = 6  # how many lines these are: one pass of the recogniser
+MOST_WIDTH = 600_000  # pixels of line width read of one page: three newspaper pages
 
 
 class Ocr:
-    """Reads page pictures; the models load at the first `read` and stay. `threads` of compute, 0 means one a core."""
+    """A `Reader`. The models load at the first picture and stay. `threads` of compute, 0 means one a core."""
 
-    def __init__(self, threads: int = 0) -> None:
-        self._threads = threads or -1
+    def __init__(self, models: OcrModels | None = None, threads: int = 0) -> None:
+        self._models, self._threads = models or find_models(), threads
 
-    def read(self, path: Path, width_pt: float, height_pt: float) -> tuple[TextLine, ...]:
-        """The lines on the picture in reading order, boxes in page points; () if there are none.
+    @property
+    def id(self) -> str:
+        return f"{self._models.id} v{VERSION}"
 
-        A page that was scanned sideways or upside down is read turned, its boxes are those of the page as it is.
-        Lines with a confidence below .5 are left out. Raises Unreadable if the picture cannot be decoded.
+    def read(self, path: Path, width_pt: float, height_pt: float) -> Reading:
+        """The lines in reading order, boxes in page points, without those of a confidence below .5.
+
+        Raises Unreadable if the picture cannot be decoded, UsageError if a model cannot be loaded.
         """
-        pixels, scale = _load(path)
-        height_px, width_px = pixels.shape[0] / scale, pixels.shape[1] / scale
-        crops, quads = self._detect(pixels)
-        turns = 0
-        if _is_sideways(quads):
-            turns = 1
-            crops, quads = self._detect(_turn(pixels, turns))
-        texts, confidences = self._recognise(crops)
-        if self._is_upside_down(crops, confidences):
-            turns += 2
-            crops, quads = self._detect(_turn(pixels, turns))
-            texts, confidences = self._recognise(crops)
+        pixels = _load(path)
+        if pixels.std() < FLAT:
+            return Reading()
+        quads, level, seen, note = self._look(pixels)
+        to_page = np.array([width_pt / pixels.shape[1], height_pt / pixels.shape[0]])
+        corners = np.clip(quads * to_page, 0, [width_pt, height_pt])
         _give_memory_back()
-        order = reading_order([_around(quad) for quad in quads])
-        to_page = np.array([width_pt / width_px, height_pt / height_px]) / scale
-        corners = _turn_back(quads, turns, pixels.shape) * to_page
-        limit = np.array([width_pt, height_pt])
-        return tuple(
-            TextLine(" ".join(texts[i].split()), _around(np.clip(corners[i], 0, limit)), round(confidences[i], 3))
-            for i in order
-            if confidences[i] >= MIN_CONFIDENCE and texts[i].strip()
+        lines = tuple(
+            TextLine(" ".join(seen[i].text.split()), _around(corners[i]), round(seen[i].confidence, 3))
+            for i in reading_order([_around(quad) for quad in level])
+            if seen[i].confidence >= MIN_CONFIDENCE and seen[i].text.strip()
         )
+        return Reading(lines, note)
 
-    def _detect(self, pixels: Pixels) -> tuple[list[Pixels], Quads]:
-        """Pictures of the lines (tall ones turned by a quarter to the left) and their corners in pixels."""
-        from rapidocr.main import RapidOCRError
+    def _look(self, pixels: Pixels) -> tuple[Quads, Quads, list[Words], str]:
+        """Corners of the lines on the picture, the same on a straight page, what they say, and what was left out."""
+        quads, dropped = self._detect(pixels)
+        turn = turn_of(quads, *pixels.shape[:2])
+        straight, level = pixels, turn.ahead(quads)
+        if turn.quarters or abs(turn.skew) > TURNED_DEG:
+            straight = turn.picture(pixels)
+            level, dropped = self._detect(straight)
+            quads = turn.back(level)
+        crops = [_crop(straight, quad) for quad in (quads if straight is pixels else level)]
+        kept = _within_budget(crops)
+        seen, upside_down = self._recognise([crops[i] for i in kept])
+        note = _note(dropped + len(crops) - len(kept), len(kept))
+        return quads[kept], -level[kept] if upside_down else level[kept], seen, note
 
-        try:
-            crops, found = self._engine.detect_and_crop(pixels, {})
-        except RapidOCRError:  # how the library says that there is no text
-            return [], np.zeros((0, 4, 2), np.float32)
-        return list(crops), np.asarray(found.boxes, np.float32)
+    def _detect(self, pixels: Pixels) -> tuple[Quads, int]:
+        """Corners of the lines, and how many more pieces of text were not looked at."""
+        size = pixels.shape[0] * pixels.shape[1] / 1e6
+        quads, dropped = self._engine.detect(pixels, FIRST_LOOK_MPX)
+        scale = min(1.0, (FIRST_LOOK_MPX / size) ** 0.5)
+        if scale < 1 and (not len(quads) or _height(quads) * scale < SMALL_TEXT_PX):
+            quads, dropped = self._engine.detect(pixels, SECOND_LOOK_MPX)
+        return quads, dropped
 
-    def _recognise(self, crops: Sequence[Pixels]) -> tuple[list[str], list[float]]:
-        if not crops:
-            return [], []
-        found = self._engine.recognize_txt(list(crops))
-        return list(found.txts), [float(score) for score in found.scores]
-
-    def _is_upside_down(self, crops: Sequence[Pixels], confidences: Sequence[float]) -> bool:
-        """True if the longest lines read with clearly more confidence when they are turned by half."""
-        longest = sorted(range(len(crops)), key=lambda i: -crops[i].shape[1] / crops[i].shape[0])[:SAMPLE]
-        upright = [confidences[i] for i in longest]
-        if not longest or np.mean(upright) >= SURE:
-            return False
-        turned = self._recognise([np.ascontiguousarray(crops[i][::-1, ::-1]) for i in longest])[1]
-        return bool(np.mean(turned) > np.mean(upright) + 0.1)
+    def _recognise(self, crops: Sequence[Pixels]) -> tuple[list[Words], bool]:
+        """What the lines say, and whether they stood upside down: the longest ones tell before the others are read."""
+        longest = sorted(range(len(crops)), key=lambda i: -crops[i].shape[1] / crops[i].shape[0])
+        first, others = longest[:SAMPLE], longest[SAMPLE:]
+        sample = self._engine.recognise([crops[i] for i in first])
+        upside_down = False
+        if first and _confidence(sample) < SURE:
+            turned = self._engine.recognise([_half_turned(crops[i]) for i in first])
+            if _confidence(turned) > _confidence(sample) + 0.1:
+                sample, upside_down = turned, True
+        rest = self._engine.recognise([_half_turned(crops[i]) if upside_down else crops[i] for i in others])
+        seen = dict(zip([*first, *others], [*sample, *rest], strict=True))
+        return [seen[i] for i in range(len(crops))], upside_down
 
     @cached_property
-    def _engine(self) -> Any:
-        paths = _model_paths()
-        from rapidocr import RapidOCR
-
-        return RapidOCR(
-            params={
-                **{setting: str(path) for setting, path in paths.items()},
-                "Global.log_level": "critical",
-                "Global.use_cls": False,
-                "Global.use_vertical_padding": False,
-                "Det.limit_type": "max",
-                "Det.limit_side_len": DETECTION_PX,
-                "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            }
-        )
+    def _engine(self) -> OcrEngine:
+        return OcrEngine(self._models, self._threads)
 
 
-def _model_paths() -> dict[str, Path]:
-    """The model files inside the installed wheel; the library would fetch missing ones, so they must be there."""
-    spec = importlib.util.find_spec("rapidocr")
-    if spec is None or not spec.submodule_search_locations:
-        raise UsageError("OCR is missing; install it with: pip install rapidocr==3.10.0")
-    folder = Path(spec.submodule_search_locations[0]) / "models"
-    paths = {setting: folder / name for setting, name in MODELS.items()}
-    for path in paths.values():
-        if not path.is_file():
-            raise UsageError(
-                f"the OCR model {path} is missing; install it again: pip install --force-reinstall rapidocr==3.10.0"
-            )
-    return paths
+def _load(path: Path) -> Pixels:
+    """The picture as (height, width, 3) BGR."""
+    try:
+        with Image.open(path) as opened:
+            return np.ascontiguousarray(np.asarray(opened.convert("RGB"))[:, :, ::-1])
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise Unreadable(f"{path.name}: the page picture cannot be decoded ({error})") from error
+
+
+def _crop(pixels: Pixels, quad: Quads) -> Pixels:
+    """The line between four corners, from left to right; a tall one turned by a quarter to the left."""
+    width = max(1, round(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
+    height = max(1, round(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
+    goal = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    to_line = cv2.getPerspectiveTransform(np.asarray(quad, np.float32), goal)
+    line = cv2.warpPerspective(pixels, to_line, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(np.rot90(line) if height >= TALL * width else line, np.uint8)
+
+
+def _half_turned(line: Pixels) -> Pixels:
+    return np.ascontiguousarray(line[::-1, ::-1])
+
+
+def _within_budget(crops: Sequence[Pixels]) -> list[int]:
+    """The lines that are read, in order: all, or of a page that is full of pieces the largest."""
+    widths = [48 * crop.shape[1] / crop.shape[0] for crop in crops]
+    if sum(widths) <= MOST_WIDTH:
+        return list(range(len(crops)))
+    largest = sorted(range(len(crops)), key=lambda i: -crops[i].shape[0] * crops[i].shape[1])
+    total = np.cumsum([widths[i] for i in largest])
+    return sorted(largest[: int(np.searchsorted(total, MOST_WIDTH))])
+
+
+def _confidence(words: Sequence[Words]) -> float:
+    return float(np.mean([word.confidence for word in words]))
+
+
+def _note(dropped: int, read: int) -> str:
+    if not dropped:
+        return ""
+    return f"OCR read the {read:,} largest of {read + dropped:,} pieces of what may be text; the others are left out"
+
+
+def _height(quads: Quads) -> float:
+    """Height of a typical line in pixels."""
+    sides = [np.linalg.norm(quads[:, 1] - quads[:, 0], axis=1), np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)]
+    return float(np.median(np.minimum(*sides)))
 
 
 def _give_memory_back() -> None:
@@ -132,41 +163,6 @@ def _give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
-
-
-def _load(path: Path) -> tuple[Pixels, float]:
-    """The picture as (height, width, 3) BGR with its long side bounded, and the scale from the file's pixels."""
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise Unreadable(f"{path.name}: the page picture cannot be decoded ({error})") from error
-    scale = min(1.0, LONG_SIDE_PX / max(picture.size))
-    if scale < 1:
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = picture.resize(size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BICUBIC)
-    return np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]), scale
-
-
-def _is_sideways(quads: Quads) -> bool:
-    """True if most of the text, by length of line, runs up or down."""
-    if not len(quads):
-        return False
-    sizes = np.array([(x1 - x0, y1 - y0) for x0, y0, x1, y1 in map(_around, quads)])
-    lengths = sizes.max(axis=1)
-    return bool(lengths[sizes[:, 1] >= TALL * sizes[:, 0]].sum() > 0.5 * lengths.sum())
-
-
-def _turn(pixels: Pixels, quarters: int) -> Pixels:
-    return np.ascontiguousarray(np.rot90(pixels, quarters))
-
-
-def _turn_back(quads: Quads, quarters: int, shape: tuple[int, ...]) -> Quads:
-    """Corners in the picture of `shape` from those in the picture turned to the left by `quarters`."""
-    height, width = shape[:2]
-    x, y = quads[..., 0], quads[..., 1]
-    back = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))[quarters]
-    return np.stack(back, axis=-1)
 
 
 def _around(corners: npt.NDArray[np.floating[Any]]) -> Box:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pipeline.embed import PageModel
+from pipeline.embed import PageModel, Reader
 from pipeline.embed.catalog import LATE, PAGES, Entry, resolve
 from pipeline.errors import UsageError
 
 
-def load_pages(name: str, *, threads: int = 0, pooling: int = 0) -> PageModel:
+def load_pages(name: str, *, threads: int = 0, pooling: int = 0, reader: Reader | None = None) -> PageModel:
     """The page model `name`; `threads` of compute, 0 leaves the library's own choice; `pooling` of vectors, 0 leaves
-    the model's own.
+    the model's own. `reader` reads pages without a text layer, by default OCR with the models inside the wheel.
 
     `name` is one of the catalog ("builtin", "colqwen2-v1.0"), REPOSITORY@COMMIT of Hugging Face's hub, or a folder
     ("./my-model", "/models/x", "~/x"). Cheap: weights load at the first page or query; of a hub model that is not on
     this machine the configuration is fetched. Raises UsageError for a name that is none of these.
     """
-    chosen = {"pooling": pooling} if pooling else {}
+    chosen: dict[str, Any] = {"reader": reader} | ({"pooling": pooling} if pooling else {})
     if _is_folder(name):
         from pipeline.embed.late import LatePages
         from pipeline.embed.late_checkpoint import from_folder

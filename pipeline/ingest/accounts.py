@@ -33,6 +33,8 @@ class Summary:
     embedded: int = 0  # rows of this run that a model worked on
     reused: int = 0  # rows of this run whose vectors were in the store already
     stale: int = 0  # of the unchanged, those that other settings or an older version made
+    pages_read: int = 0  # page pictures of this run that went through OCR
+    readings_reused: int = 0  # page pictures of this run whose words OCR had read before
     routes: Mapping[str, int] = field(default_factory=dict)  # pages that were read, by route
     bytes: int = 0  # size of the documents that were read
     why: Mapping[str, int] = field(default_factory=dict)  # sources that were worked on: new, changed, retry, ...
@@ -61,6 +63,13 @@ class Tally:
     reused: int = 0
     routes: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
+    pages_read: int = 0
+    readings_reused: int = 0
+
+    def add_readings(self, read: int, reused: int) -> None:
+        """Count the page pictures that went through OCR, and those whose words were there already."""
+        self.pages_read += read
+        self.readings_reused += reused
 
     def add_rows(self, records: Sequence[DocumentRecord], reused: int) -> None:
         """Count the rows of a batch, `reused` of which no model had to work on."""

@@ -23,6 +23,8 @@ class Draft:
     seconds: float = 0.0  # its share of the groups that it was embedded in
     reused: int = 0  # rows whose vectors were there already
     routes: Counter[str] = field(default_factory=Counter)  # its pages by route
+    pages_read: int = 0  # page pictures that went through OCR
+    readings_reused: int = 0  # page pictures whose words were there already
 
     def rows(self, modality: str) -> int:
         return self.counts[modality] - self.lost[modality]

@@ -15,6 +15,8 @@ from platformdirs import user_cache_path
 
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
+from pipeline.embed.ocr import Ocr
+from pipeline.embed.ocr_models import find_models
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
@@ -129,8 +131,12 @@ def _check_there(store: str, specs: Sequence[str]) -> None:
 
 
 def models_of(settings: Settings) -> tuple[Unified, PageModel]:
-    """The two embedders a configuration names; their weights load when they are first asked to embed."""
-    pages = load_pages(settings.pages_model, threads=0, pooling=settings.page.pooling)
+    """The two embedders a configuration names; their weights load when they are first asked to embed.
+
+    Raises `UsageError` for names and OCR languages that nothing on this machine stands behind.
+    """
+    reader = Ocr(find_models(settings.ocr.language, settings.ocr.models))
+    pages = load_pages(settings.pages_model, threads=0, pooling=settings.page.pooling, reader=reader)
     return load_unified(settings.unified, threads=0), pages
 
 

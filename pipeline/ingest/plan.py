@@ -65,12 +65,12 @@ class Decision:
 SAME = Decision("unchanged", "same")
 
 
-def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: Versions) -> Recipes:
-    """Recipes from the versions of the stages, the models and the settings that change rows.
+def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: Versions, reader: str = "") -> Recipes:
+    """Recipes from the versions of the stages, the models, the reader of pages and the settings that change rows.
 
     A recipe has three parts, EMBEDDING.READING.ROUTER, so that what only one of them changes can be told.
     """
-    embedding = _digest([versions.context, str(unified), str(pages), settings.page.dpi])[:8]
+    embedding = _digest([versions.context, str(unified), str(pages), reader, settings.page.dpi])[:8]
     reading = _digest([versions.parser, versions.chunker, settings.chunks.tokens, settings.page.dpi])[:8]
     rows = f"{embedding}.{reading}.{versions.router}"
     return Recipes(rows, _digest([rows, settings.limits.model_dump()]), bool(settings.sources.passwords))

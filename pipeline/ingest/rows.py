@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +18,10 @@ from pipeline.errors import DocmillError, StoreError, Unreadable, UsageError, to
 from pipeline.ingest.context import Placed, in_context
 from pipeline.ingest.draft import Draft, shared_time
 from pipeline.ingest.page_vector import page_vectors
+from pipeline.ingest.reading import PageReader
 from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
-from pipeline.ingest.text_layer import for_passages, trusted_lines
-from pipeline.layout import dump_layout
+from pipeline.ingest.text_layer import for_passages, is_suspect, judged, trusted_lines
+from pipeline.layout import ReadBy, dump_layout
 from pipeline.store import RowVectors
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (
@@ -43,11 +44,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page on its way to the page model; `by` is None until its picture has been read, if it is to be."""
+
+    input: PageInput
+    by: ReadBy | None = None
+
+
 class RowMaker:
     """Chunks, embeds and hands rows to `sink(draft, rows)`; call `flush` after the last document.
 
-    What is `known` is not embedded again. A picture or page that cannot be embedded becomes a `Failure` of its
-    document; the other rows stay.
+    What is `known` is not embedded again, what `reader` knows not read again. A picture or page that cannot be embedded
+    becomes a `Failure` of its document; the other rows stay.
     """
 
     def __init__(
@@ -58,11 +67,13 @@ class RowMaker:
         aim: int,
         sink: Callable[[Draft, Sequence[Row]], None],
         known: Known = NOTHING,
+        reader: PageReader | None = None,
     ) -> None:
         self._unified, self._pages, self._aim, self._sink, self._known = unified, pages, aim, sink, known
+        self._reader = reader or PageReader(pages.reader)
         self._texts: list[tuple[Draft, Row]] = []
         self._pictures: list[tuple[Draft, Row, PictureInput]] = []
-        self._page_images: list[tuple[Draft, Row, PageInput]] = []
+        self._page_images: list[tuple[Draft, Row, Sheet]] = []
 
     def add(self, draft: Draft, events: Iterable[Event]) -> None:
         """Take one document's events; rows leave through the sink whenever a group is full."""
@@ -84,6 +95,7 @@ class RowMaker:
         self._flush_pictures()
 
     def _add_page(self, draft: Draft, chunker: Chunker, page: Page) -> None:
+        page, sheet = self._sheet(draft, page)
         draft.routes[page.route.path] += 1
         shared = Row("text", 0, "", page.number, route=page.route.path, route_reason=page.route.reason)
         shared = replace(shared, route_signals=json.dumps(asdict(page.signals)) if page.signals else "")
@@ -93,10 +105,26 @@ class RowMaker:
             row = replace(shared, modality="image", ordinal=draft.next("image"), text=_words(picture))
             row = replace(row, bbox=picture.bbox, picture=picture.path)
             self._pictures.append((draft, row, PictureInput(picture.path, picture.caption, picture.context)))
-        if page.image is not None:
-            box = (0.0, 0.0, page.image.width_pt, page.image.height_pt)
-            row = replace(shared, modality="page", ordinal=draft.next("page"), bbox=box, picture=page.image.path)
-            self._page_images.append((draft, row, PageInput(page.image, trusted_lines(page))))
+        if sheet is not None:
+            image = sheet.input.image
+            box = (0.0, 0.0, image.width_pt, image.height_pt)
+            row = replace(shared, modality="page", ordinal=draft.next("page"), bbox=box, picture=image.path)
+            self._page_images.append((draft, row, sheet))
+
+    def _sheet(self, draft: Draft, page: Page) -> tuple[Page, Sheet | None]:
+        """The page picture with the lines that can stand for it, if any; a suspect layer is compared with OCR first."""
+        image = page.image
+        if image is None:
+            return page, None
+        if not is_suspect(page):
+            return page, Sheet(PageInput(image, trusted_lines(page)))
+        with shared_time([draft]):
+            (found,) = _one_by_one_on_error(lambda images: [self._reader.read(draft, i) for i in images], [image])
+        if isinstance(found[1], Exception):
+            return page, Sheet(PageInput(image))  # read again with the others, and lost there
+        reading, by = found[1]
+        page, lines = judged(page, reading)
+        return page, Sheet(PageInput(image, lines), by)
 
     def _flush_full(self) -> None:
         if len(self._texts) >= PASSAGES:
@@ -134,17 +162,35 @@ class RowMaker:
         group, self._page_images = self._page_images, []
         with shared_time([draft for draft, *_ in group]):
             made, new = self._split(self._with_thumbnails(group), _page_key)
-            done = [*made, *self._good(_one_by_one_on_error(self._embed_pages, new))]
+            done = [*made, *self._good(_one_by_one_on_error(self._embed_pages, self._read(new)))]
         self._pictures += [_as_picture(item) for item, page in done if _is_picture(item[1], page.text)]
         self._emit((draft, _page_row(row, page)) for (draft, row, _), page in done)
 
-    def _embed_pages(self, items: list[tuple[Draft, Row, PageInput]]) -> list[RowVectors]:
-        found = self._pages.embed_pages([page for *_, page in items])
+    def _read(self, items: list[tuple[Draft, Row, Sheet]]) -> list[tuple[Draft, Row, Sheet]]:
+        """The items with the lines of their pictures; what was left out of one is a warning of its document."""
+
+        def sheets(group: list[tuple[Draft, Row, Sheet]]) -> list[Sheet]:
+            return [self._sheet_read(draft, sheet) for draft, _, sheet in group]
+
+        read = [found for item in items for found in self._good(_one_by_one_on_error(sheets, [item]))]
+        for (draft, row, _), sheet in read:
+            if sheet.by is not None and sheet.by.note:
+                draft.failures.append(Failure("embed", "TextLeftOut", sheet.by.note, row.page))
+        return [(draft, row, sheet) for (draft, row, _), sheet in read]
+
+    def _sheet_read(self, draft: Draft, sheet: Sheet) -> Sheet:
+        if sheet.input.lines is not None:
+            return sheet
+        reading, by = self._reader.read(draft, sheet.input.image)
+        return Sheet(replace(sheet.input, lines=reading.lines), by)
+
+    def _embed_pages(self, items: list[tuple[Draft, Row, Sheet]]) -> list[RowVectors]:
+        found = self._pages.embed_pages([sheet.input for *_, sheet in items])
         vectors = page_vectors([e.text for e in found], self._unified)
         many = [e.vectors if len(e.vectors) else None for e in found]
         return [
-            RowVectors(e.text, one, several, dump_layout(e.lines, e.grid), e.token_count)
-            for e, one, several in zip(found, vectors, many, strict=True)
+            RowVectors(e.text, one, several, dump_layout(e.lines, e.grid, sheet.by), e.token_count)
+            for e, one, several, (*_, sheet) in zip(found, vectors, many, items, strict=True)
         ]
 
     def _split(
@@ -197,9 +243,9 @@ def _is_picture(row: Row, text: str) -> bool:
     return row.route == "page" and len("".join(text.split())) < FEW_LETTERS
 
 
-def _as_picture(item: tuple[Draft, Row, PageInput]) -> tuple[Draft, Row, PictureInput]:
-    draft, row, page = item
-    whole = page.image.path
+def _as_picture(item: tuple[Draft, Row, Sheet]) -> tuple[Draft, Row, PictureInput]:
+    draft, row, sheet = item
+    whole = sheet.input.image.path
     return draft, replace(row, modality="image", ordinal=draft.next("image"), picture=whole), PictureInput(whole)
 
 
@@ -211,8 +257,8 @@ def _picture_key(item: tuple[Draft, Row, PictureInput]) -> bytes:
     return picture_key(_kept(item[1]), item[1].text)
 
 
-def _page_key(item: tuple[Draft, Row, PageInput]) -> bytes:
-    return page_key(_kept(item[1]), item[1], item[2])
+def _page_key(item: tuple[Draft, Row, Sheet]) -> bytes:
+    return page_key(_kept(item[1]), item[1], item[2].input)
 
 
 def _kept(row: Row) -> Path:

@@ -31,6 +31,7 @@ from pipeline.ingest.mend import mend_books
 from pipeline.ingest.page_vector import PAGE_VECTOR_VERSION
 from pipeline.ingest.plan import Recipes, Versions, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
+from pipeline.ingest.reading import KnownReadings, PageReader, load_readings
 from pipeline.ingest.records import NEW, Mark, as_deleted, has_rows, mark, merged, note, record_of
 from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
@@ -40,7 +41,7 @@ from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
 from pipeline.route import ROUTER_VERSION
 from pipeline.sources.listing import is_web, pages
-from pipeline.store import RowFile, Store, TokenCounts
+from pipeline.store import RowFile, Store, TokenCounts, open_store
 from pipeline.types import DocumentRecord, Failure, Found, Prepared, Row
 
 SHARED_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # between counts, while another machine writes to the store, too
@@ -67,6 +68,8 @@ class Embedded:
     rows: Path
     records: tuple[DocumentRecord, ...]
     reused: int = 0  # rows whose vectors were in the store already
+    pages_read: int = 0  # page pictures that went through OCR
+    readings_reused: int = 0  # page pictures whose words were in the store already
     routes: Mapping[str, int] = field(default_factory=dict)  # pages by route
 
 
@@ -100,6 +103,7 @@ class Ingest:
         self._started = time.monotonic()
         self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
         self._preparer = Preparer(settings, work_dir)
+        self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
         self._turn: Turn = turn or nullcontext
         self._shares = turn is not None
         self._at_hand: dict[int, dict[str, Mark]] = {}  # by batch: what the ledger said when it was begun
@@ -180,9 +184,10 @@ class Ingest:
         with self._files_there():
             path = self._preparer.folder(number) / "rows.arrow"
             known = load_known(self.store, prepared, self.recipes.embedding)
+            readings = load_readings(self._readings, prepared)
             while True:
                 try:
-                    return self._embed(prepared, path, failed, known)
+                    return self._embed(prepared, path, failed, known, readings)
                 except _DocumentFailed as error:
                     failed[error.uri] = error.failure
 
@@ -213,6 +218,7 @@ class Ingest:
         self.tally.add_rows(records, embedded.reused)
         self.tally.routes.update(embedded.routes)
         self.overtaken += len(overtaken)
+        self.tally.add_readings(embedded.pages_read, embedded.readings_reused)
 
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
@@ -247,6 +253,8 @@ class Ingest:
             routes=dict(self.tally.routes),
             bytes=self.tally.bytes,
             why=plan.why,
+            pages_read=self.tally.pages_read,
+            readings_reused=self.tally.readings_reused,
         )
         check(summary, noted)
         return summary
@@ -287,7 +295,14 @@ class Ingest:
 
     # embedding ------------------------------------------------------------------------------------------------
 
-    def _embed(self, prepared: Sequence[Prepared], path: Path, failed: dict[str, Failure], known: Known) -> Embedded:
+    def _embed(
+        self,
+        prepared: Sequence[Prepared],
+        path: Path,
+        failed: dict[str, Failure],
+        known: Known,
+        readings: KnownReadings,
+    ) -> Embedded:
         drafts: dict[str, Draft] = {}
         items = {item.blob.uri: item for item in prepared}
         with RowFile.create(path, self.store.models) as file:
@@ -295,7 +310,9 @@ class Ingest:
             def sink(draft: Draft, rows: Sequence[Row]) -> None:
                 file.add(self._record(items[draft.uri], draft, None), rows, self.now())
 
-            maker = RowMaker(self.unified, self.pages, aim=self.settings.chunks.tokens, sink=sink, known=known)
+            reader = PageReader(self.pages.reader, readings)
+            aim = self.settings.chunks.tokens
+            maker = RowMaker(self.unified, self.pages, aim=aim, sink=sink, known=known, reader=reader)
             for item in prepared:
                 if item.spool is None or item.failure or item.skip or item.blob.uri in failed:
                     continue
@@ -306,10 +323,18 @@ class Ingest:
                     raise _DocumentFailed(item.blob.uri, to_failure(error, "chunk")) from error
             maker.flush()
         records = tuple(self._record(i, drafts.get(i.blob.uri), failed.get(i.blob.uri)) for i in prepared)
+        made = drafts.values()
         routes: Counter[str] = Counter()
-        for draft in drafts.values():
+        for draft in made:
             routes.update(draft.routes)
-        return Embedded(path, records, sum(draft.reused for draft in drafts.values()), routes)
+        return Embedded(
+            path,
+            records,
+            sum(draft.reused for draft in made),
+            sum(draft.pages_read for draft in made),
+            sum(draft.readings_reused for draft in made),
+            routes,
+        )
 
     def _record(self, item: Prepared, draft: Draft | None, failure: Failure | None) -> DocumentRecord:
         return record_of(item, draft, failure, self.recipes, self.run_id, self.now())
@@ -341,4 +366,4 @@ class _DocumentFailed(Exception):
 def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
     """The recipes a run with these settings and models works by."""
     versions = Versions(PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, f"{CONTEXT_VERSION}-{PAGE_VECTOR_VERSION}")
-    return make_recipes(settings, unified.id, pages.id, versions)
+    return make_recipes(settings, unified.id, pages.id, versions, pages.reader.id)

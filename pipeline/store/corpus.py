@@ -273,6 +273,11 @@ class Store:
         with translated(self.uri, "read the corpus"):
             yield from query.inputs(self._tables, doc_ids, embedding)
 
+    def layouts(self, doc_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """(id, layout) of these documents' page rows that have one, whatever made them, streamed in no order."""
+        with translated(self.uri, "read the corpus"):
+            yield from query.layouts(self._tables, doc_ids)
+
     def vectors(self, ids: Sequence[str]) -> dict[str, RowVectors]:
         """What the models made of rows, by id; ids that are not there are left out."""
         with translated(self.uri, "read the corpus"):

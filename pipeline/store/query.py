@@ -196,6 +196,16 @@ def routes(tables: Tables) -> Iterator[tuple[str, int | None, Route, str]]:
             yield document, page, Route(path, why), signals
 
 
+def layouts(tables: Tables, doc_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if "layout" not in tables.open(CORPUS).schema.names:
+        return
+    for group in groups(doc_ids, GROUP):
+        condition = both(is_one_of("doc_id", group), "modality = 'page'")
+        for batch in tables.batches(CORPUS, condition, ["id", "layout"]):
+            pairs = zip(batch["id"].to_pylist(), batch["layout"].to_pylist(), strict=True)
+            yield from ((name, layout) for name, layout in pairs if layout)
+
+
 def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVectors]:
     found: dict[str, RowVectors] = {}
     there = tables.open(CORPUS).schema.names

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.embed import Frequencies
+from pipeline.embed import Frequencies, Reader
 from pipeline.embed.builtin.e5 import E5, PASSAGE, QUERY, VOCABULARY, e5
 from pipeline.embed.builtin.text import unit
 from pipeline.embed.builtin.windows import windows_of
@@ -37,11 +37,13 @@ class BuiltinPages:
 
     uses_frequencies = True
 
-    def __init__(self, threads: int = 0, pooling: int = 0) -> None:
+    def __init__(self, threads: int = 0, pooling: int = 0, reader: Reader | None = None) -> None:
+        """`reader` reads pages that have no text layer; by default OCR with the models inside the wheel."""
         if pooling < 0:
             raise ValueError(f"pooling must be 0 or more, not {pooling}")
         self._threads = threads
         self._pooling = pooling
+        self._reader = reader
 
     @property
     def id(self) -> ModelId:
@@ -93,7 +95,7 @@ class BuiltinPages:
 
     def _lines(self, page: PageInput) -> tuple[TextLine, ...]:
         if page.lines is None:
-            return self._ocr.read(page.image.path, page.image.width_pt, page.image.height_pt)
+            return self.reader.read(page.image.path, page.image.width_pt, page.image.height_pt).lines
         return tuple(TextLine(" ".join(line.text.split("\n")), line.bbox, line.confidence) for line in page.lines)
 
     def _vectors(self, ids: Sequence[Sequence[int]]) -> list[TokenVectors]:
@@ -118,8 +120,8 @@ class BuiltinPages:
         return [unit(np.concatenate([empty, *(next(read)[len(lead) :] for _ in windows)])) for windows in cut]
 
     @cached_property
-    def _ocr(self) -> Ocr:
-        return Ocr(self._threads)
+    def reader(self) -> Reader:
+        return self._reader or Ocr(threads=self._threads)
 
     @property
     def _encoder(self) -> E5:
