@@ -114,7 +114,7 @@ def dense(data: Path) -> PageSet:
     return PageSet("dense", printed, questions)
 
 
-SETS = {"finance": finance, "dense": dense, "abstracts": abstracts}
+SETS = {"finance": finance, "abstracts": abstracts, "dense": dense}
 
 
 def read_all(pages: PageSet, cache: Path, threads: int) -> dict[str, list[str]]:

@@ -91,7 +91,7 @@ class OcrSettings(Section):
 
 
 class SearchWeights(Section):
-    """Weights of the legs in reciprocal rank fusion."""
+    """Weights of the legs when their rankings are fused."""
 
     text: float = Field(default=1.0, ge=0, description="passages by their vectors")
     image: float = Field(default=0.9, ge=0, description="pictures by their vectors")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from pipeline.score import fuse
+from pipeline.score import combine, fuse
 from pipeline.types import Modality
 
 K = 60  # of reciprocal rank fusion
@@ -63,10 +63,12 @@ def mix(
 
     `legs` holds the ranked lists of `text`, `image`, `page` and `maxsim`, `words` the BM25 list of each kind of row;
     both may lack entries. `weights` maps a leg (`bm25` too) to its weight; 0 turns it off. Within a kind: weighted
-    reciprocal rank fusion of its legs. Across kinds: places go by the joint ranks of cosine and of BM25. Under models
-    whose pictures always have lower cosines than texts no picture would get a place, so some places are kept for
-    pictures if the best one stands out among pictures as much as the best text does among texts. Without `one_scale`
-    cosines of pictures and texts say nothing of each other: then such places are always kept.
+    reciprocal rank fusion of its legs, of pages by how surprising each leg's scores are (`score.combine`), for a leg
+    that knows nothing of a page must not push down what another one finds. Across kinds: places go by the joint ranks
+    of cosine and of BM25. Under models whose pictures always have lower cosines than texts no picture would get a
+    place, so some places are kept for pictures if the best one stands out among pictures as much as the best text does
+    among texts. Without `one_scale` cosines of pictures and texts say nothing of each other: then such places are
+    always kept.
     """
     on = {leg: ids for leg, ids in legs.items() if weights.get(leg, 1.0) > 0 and ids}
     words = words if weights.get("bm25", 1.0) > 0 else {}
@@ -97,8 +99,10 @@ def _by_kind(
     kinds: dict[Modality, tuple[str, ...]] = {"text": ("text",), "image": ("image",), "page": ("page", "maxsim")}
     own: dict[Modality, Ranking] = {}
     for kind, names in kinds.items():
-        lists = {leg: merge(legs[leg]) for leg in names if leg in legs} | {"bm25": merge(words.get(kind, ()))}
-        if hits := fuse(lists, weights, K):
+        lists = {leg: legs[leg] for leg in names if leg in legs} | {"bm25": words.get(kind, ())}
+        ranked = {leg: merge(scored) for leg, scored in lists.items()}
+        hits = combine(lists, weights) if kind == "page" else fuse(ranked, weights, K)
+        if hits:
             own[kind] = [(hit.id, hit.score) for hit in hits]
     return own
 

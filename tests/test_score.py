@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import score
-from pipeline.score import Fused, fuse, maxsim, mrr, ndcg_at, recall_at
+from pipeline.score import Fused, combine, fuse, maxsim, mrr, ndcg_at, recall_at
 
 
 def unit(rng, count, dim=8):
@@ -117,3 +117,48 @@ def test_metrics_of_known_rankings():
     assert (recall_at(1, ranked, grades), recall_at(4, ranked, grades)) == (1 / 3, 2 / 3)
     assert (mrr(["x", "b"], grades), mrr(["x"], grades)) == (1 / 2, 0.0)
     assert ndcg_at(10, ranked, {}) == recall_at(10, ranked, {}) == 0.0
+
+
+def test_a_leg_that_sees_nothing_changes_little() -> None:
+    """Fusion by surprise: random scores do not push down the page that another leg finds far ahead of all others."""
+    lot = np.random.default_rng(0)
+    sure = sorted([("found", 0.9), *((f"p{n}", float(s)) for n, s in enumerate(lot.normal(0.5, 0.02, 99)))], key=last)
+    noise = sorted([("found", 0.0), *((f"p{n}", float(s)) for n, s in enumerate(lot.normal(0, 1, 99)))], key=last)
+    legs = {"maxsim": sure, "page": noise}
+
+    assert combine(legs, {})[0].id == "found"
+    assert fuse({leg: [id for id, _ in pairs] for leg, pairs in legs.items()}, {})[0].id != "found"
+
+
+def test_what_lists_hold_beyond_the_first_hundred_changes_no_order() -> None:
+    """More hits asked for are the same first ones, although legs give longer lists."""
+    lot = np.random.default_rng(1)
+    legs = {leg: sorted(((f"p{n}", float(s)) for n, s in enumerate(lot.normal(size=500))), key=last) for leg in "ab"}
+    few = [hit.id for hit in combine({leg: pairs[:100] for leg, pairs in legs.items()}, {})[:10]]
+    shared = [hit.id for hit in combine(legs, {}) if set(hit.ranks.values()) <= set(range(1, 101))]
+
+    assert [id for id in few if id in shared] == [id for id in shared if id in few]
+
+
+def test_words_that_hardly_any_page_has_weigh_more() -> None:
+    """A page without the words scores 0: one match among a hundred pages surprises, a hundred matches do not."""
+    pages = [(f"p{n:02}", 0.8 - n / 1000) for n in range(100)]
+    rare = combine({"page": pages, "bm25": [("p50", 4.0)]}, {})
+    common = combine({"page": pages, "bm25": [("p50", 4.2), *((f"p{n:02}", 4.0) for n in range(50))]}, {})
+
+    assert rare[0].id == "p50"
+    assert rare[0].score > next(hit.score for hit in common if hit.id == "p50")
+
+
+def test_a_weight_of_zero_or_an_empty_leg_is_as_if_it_were_not_there() -> None:
+    """And scores that are all the same, or a single one, are no error."""
+    pages = [("a", 0.5), ("b", 0.5)]
+
+    assert combine({"page": pages, "bm25": []}, {}) == combine({"page": pages}, {})
+    assert combine({"page": pages, "maxsim": [("b", 1.0)]}, {"maxsim": 0.0}) == combine({"page": pages}, {})
+    assert [hit.id for hit in combine({"page": pages}, {})] == ["a", "b"]
+    assert combine({}, {}) == []
+
+
+def last(pair: tuple[str, float]) -> float:
+    return -pair[1]

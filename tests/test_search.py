@@ -162,7 +162,7 @@ def test_many_pages_are_scored_by_candidates(tmp_path: Path) -> None:
     answer = chosen.answer_many(["whale"], Scope(modality="page"))[0]
 
     assert answer.pages == "exact over 3 of 3 pages, candidates by many vectors, one, and BM25"
-    assert names(answer.hits) == ["b", "a", "c"]
+    assert names(answer.hits) == ["a", "b", "c"]
 
 
 def test_a_row_that_goes_away_during_a_search_is_left_out(tmp_path: Path) -> None:
