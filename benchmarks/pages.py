@@ -25,7 +25,7 @@ from pipeline.config import SearchWeights
 from pipeline.embed import PageModel, Unified
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
-from pipeline.ingest.page_vector import page_vectors
+from pipeline.page_vector import page_vectors
 from pipeline.score import ndcg_at
 from pipeline.search import DEPTH, Scope, Searcher
 from pipeline.store import Models, RowFile, Store, TokenCounts, doc_id, open_store, sql_literal

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import WordUnified, word_vector
 
-from pipeline.ingest.page_vector import MOST_WINDOWS, page_vectors, windows
+from pipeline.page_vector import MOST_WINDOWS, page_vectors, windows
 
 
 def by_letters(texts: Sequence[str]) -> list[int]:

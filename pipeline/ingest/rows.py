@@ -17,11 +17,11 @@ from pipeline.embed import PageModel, Unified
 from pipeline.errors import DocmillError, StoreError, Unreadable, UsageError, to_failure
 from pipeline.ingest.context import Placed, in_context
 from pipeline.ingest.draft import Draft, shared_time
-from pipeline.ingest.page_vector import page_vectors
 from pipeline.ingest.reading import PageReader
 from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
 from pipeline.ingest.text_layer import for_passages, is_suspect, judged, trusted_lines
 from pipeline.layout import ReadBy, dump_layout
+from pipeline.page_vector import page_vectors
 from pipeline.store import RowVectors
 from pipeline.thumbnail import thumbnail
 from pipeline.types import (

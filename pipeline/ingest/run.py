@@ -28,7 +28,6 @@ from pipeline.ingest.draft import Draft
 from pipeline.ingest.gone import agreed, delete, vanished_attachments
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.mend import mend_books
-from pipeline.ingest.page_vector import PAGE_VECTOR_VERSION
 from pipeline.ingest.plan import Recipes, Versions, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.reading import KnownReadings, PageReader, load_readings
@@ -37,6 +36,7 @@ from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
 from pipeline.ingest.web import open_crawl
+from pipeline.page_vector import PAGE_VECTOR_VERSION
 from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
 from pipeline.route import ROUTER_VERSION
