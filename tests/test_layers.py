@@ -19,6 +19,7 @@ OWNERS = {  # library -> the only places that may import it
     ),
     "pymupdf": ("pipeline/parse/",),
     "unstructured": ("pipeline/parse/",),
+    "resvg_py": ("pipeline/parse/",),
     **dict.fromkeys(["fsspec", "s3fs", "httpcore", "protego"], ("pipeline/sources/",)),
     "httpx": ("pipeline/sources/", "flows/"),
 }

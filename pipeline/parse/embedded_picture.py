@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from pipeline.config import Limits
 from pipeline.errors import LimitExceeded, to_failure
+from pipeline.parse.svg import is_svg, rasterise
 from pipeline.types import Failure, Picture
 
 SMALLEST_PX = 48  # icons, bullets and tracking pixels are smaller
@@ -62,6 +63,11 @@ def worded(picture: Picture, caption: str, context: str) -> Picture:
 
 
 def _reencode(data: bytes, stem: Path, most_mpx: float) -> tuple[Path, int, int] | None:
+    if is_svg(data):
+        drawn = rasterise(data)
+        if drawn is None:
+            return None
+        data = drawn
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

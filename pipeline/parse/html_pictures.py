@@ -157,7 +157,7 @@ def _is_decoration(address: str) -> bool:
 
 def _data_uri(address: str) -> bytes | None:
     head, _, body = address.partition(",")
-    if not head.lower().startswith("data:image/") or "svg" in head.lower():
+    if not head.lower().startswith("data:image/"):
         return None
     raw = unquote_to_bytes(body)
     if not head.lower().endswith(";base64"):
