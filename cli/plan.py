@@ -21,6 +21,8 @@ NAMED = 5  # reasons and media types that the table names
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Freeze the plan in FILE, a manifest.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only files that match (.gitignore syntax).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
+@click.option("--depth", type=click.IntRange(0, 100), help="Follow links of the same host so deep.  [default: 0]")
+@click.option("--max-pages", type=click.IntRange(1), help="Pages taken of one web source.  [default: 1000]")
 @click.option("--refresh", is_flag=True, help="Count stale documents as changed: an ingest is to make them again.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
 @common_options
@@ -30,6 +32,8 @@ def plan(
     out: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    depth: int | None,
+    max_pages: int | None,
     refresh: bool,
     workers: int | None,
 ) -> int | None:
@@ -42,7 +46,13 @@ def plan(
     media type), pages (by route), seconds, bytes, sampled, basis ("past runs", or "sample": parsing alone), reasons (of
     the skipped) and warnings.
     """
-    flags = {"sources.include": include or None, "sources.exclude": exclude or None, "workers": workers}
+    flags = {
+        "sources.include": include or None,
+        "sources.exclude": exclude or None,
+        "web.depth": depth,
+        "web.max_pages": max_pages,
+        "workers": workers,
+    }
     settings = common.load(flags).settings
     found = preview(settings, sources, cwd=Path.cwd(), now=_now, refresh=refresh, out=out)
     if common.json:

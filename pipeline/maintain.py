@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pipeline.config import Settings
 from pipeline.ingest.mend import mend_books
 from pipeline.ingest.open import clear_work
+from pipeline.ingest.prepare import web_folder
+from pipeline.sources.web.kept import Kept
 from pipeline.store import Store, open_store
 
 
@@ -39,6 +41,7 @@ def maintain(
         mended = mend_books(store, run_id, now)
         unused = store.drop_unused_assets()
         store.refresh_indexes(merge=True)
+        Kept(web_folder(settings.store)).clean()
         removed = store.remove_old_versions(dt.timedelta(days=settings.keep_days))
         rows = {str(modality): count for modality, count in store.count().items()}
         return Upkeep(mended, unused, removed, before, _size(store), rows, store.version())

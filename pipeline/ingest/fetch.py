@@ -17,6 +17,7 @@ from pipeline.parse.sniff import sniff
 from pipeline.sources.download import download
 from pipeline.sources.listing import is_object, is_web, name_of
 from pipeline.sources.local import hash_file, revision_of
+from pipeline.sources.web.crawl import found_of
 from pipeline.sources.web.kept import Kept, Record
 from pipeline.store import doc_id
 from pipeline.types import Blob, DocumentRecord, Failure, Found, Prepared
@@ -113,7 +114,11 @@ def _unpack(found: Found, folder: Path, kept: Kept) -> Prepared:
             raise Transient(f"{blob.name}: what was fetched is no longer kept; the next run will fetch it again")
         path = unpacked(record, folder, kept)
         blob = replace(blob, path=path, sha256=record.sha256, charset=record.charset, metadata=_of_web(record))
-        return _sniffed(replace(blob, name=record.name or blob.name), found.revision)
+        kept_as = found_of(record)  # `found` may be of a time when nothing was looked at
+        blob = replace(
+            blob, name=record.name or blob.name, size_bytes=record.size_bytes, modified_at=kept_as.modified_at
+        )
+        return _sniffed(blob, kept_as.revision)
     except (DocmillError, OSError) as error:
         return Prepared(blob, found.revision, failure=to_failure(error, "fetch"))
 

@@ -6,10 +6,11 @@ import datetime as dt
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from mimetypes import guess_type
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipeline.config import Settings
 from pipeline.errors import DocmillError, UsageError
@@ -28,15 +29,22 @@ from pipeline.ingest.forecast import (
 from pipeline.ingest.manifest import Entry, Header, ManifestWriter, PlannedAction, store_name, writing
 from pipeline.ingest.open import models_of
 from pipeline.ingest.plan import Recipes
+from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.run import recipes_of
 from pipeline.ingest.sample import parse_sample
-from pipeline.ingest.survey import Survey, Surveyed, list_sources
+from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
+from pipeline.ingest.web import open_crawl
 from pipeline.parse.sniff import sniff
-from pipeline.sources.listing import is_object, name_of
+from pipeline.sources.listing import is_object, is_web, name_of, pages
+from pipeline.sources.web.kept import Overlay
 from pipeline.store import Models, Store, find_store
 from pipeline.types import Found
 
 SAMPLE = 20  # documents
+WEB_WARNING = (
+    "of the web only what is named was fetched: known pages count as unchanged, listed ones as new, and links are "
+    "followed only from pages that are known or named"
+)
 UNREADABLE = "unreadable"  # instead of a media type
 UNKNOWN = "application/octet-stream"
 ACTIONS: dict[str, PlannedAction] = {"new": "new", "changed": "changed", "recipe": "changed", "retry": "retry"}
@@ -87,11 +95,11 @@ def preview(
     With `refresh` stale documents count as changed ones. With `out` the plan is written there as a manifest. Raises
     `UsageError` for sources that are not there or hold no files, `ModelMismatch` and `NotAStore` as an ingest would.
     """
-    unified, pages = models_of(settings)
-    listing = list_sources(specs, settings, cwd)
-    store = find_store(settings.store, Models(unified.id, pages.id))
-    recipes = replace(recipes_of(settings, unified, pages), refresh=refresh)
+    unified, page_model = models_of(settings)
+    store = find_store(settings.store, Models(unified.id, page_model.id))
+    recipes = replace(recipes_of(settings, unified, page_model), refresh=refresh)
     with ExitStack() as stack:
+        listing = _listing(specs, settings, cwd, stack, frozen=out is not None)
         writer = stack.enter_context(writing(out)) if out else None
         survey = Survey(listing, store, recipes, records=out is not None)  # a manifest names the hashes of all
         books = _Books(survey, writer, settings.sources.mass_delete)
@@ -100,11 +108,13 @@ def preview(
             raise UsageError(f"{listing.name}: no files in it; is it the right folder?")
         if writer is not None:
             writer.finish(_header(settings, specs, listing.roots, recipes, now()), books.counted())
-    sizes = _row_bytes(store, row_bytes(unified.id.dim, pages.id.dim, settings.chunks.tokens))
+    sizes = _row_bytes(store, row_bytes(unified.id.dim, page_model.id.dim, settings.chunks.tokens))
     past = learn(store.documents()) if store else Past()
     loads = count_types(books.work)
-    sample = parse_sample(settings, choose(books.work, SAMPLE))
+    sample = parse_sample(settings, choose([one for one in books.work if not is_web(one[1].uri)], SAMPLE))
     cost = forecast(loads, sample, past, sizes, settings.workers or os.cpu_count() or 1)
+    if any(is_web(found.uri) for _, found in books.work):
+        books.warnings.append(WEB_WARNING)
     counts = books.counted()
     return Preview(
         sum(counts.values()) - counts["gone"],
@@ -115,6 +125,23 @@ def preview(
         cost,
         tuple(books.warnings),
     )
+
+
+def _listing(specs: Sequence[str], settings: Settings, cwd: Path, stack: ExitStack, *, frozen: bool) -> Listing:
+    """As an ingest lists them, but of the web only what is named is fetched, and nothing of it is kept."""
+    urls = pages(specs, cwd)
+    if not urls:
+        return list_sources(specs, settings, cwd)
+    if frozen:
+        raise UsageError(
+            f"{urls[0]}: a plan of web pages cannot be frozen: a site gives no page as it was; leave out --out"
+        )
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="docmill-plan-")))
+    preparer = stack.enter_context(closing(Preparer(settings, folder / "work")))
+    preparer.kept = Overlay(folder / "web", preparer.kept)
+    crawl = open_crawl(settings, urls, preparer, only_named=True)
+    stack.enter_context(crawl.fetcher)
+    return list_sources(specs, settings, cwd, crawl)
 
 
 class _Books:
@@ -167,6 +194,10 @@ class _Books:
 def _looked_at(found: Found) -> tuple[str, str | None]:
     """Media type, of an object by its name alone, and why an ingest would skip it once it has opened it."""
     name = name_of(found)
+    if found.failure is not None:
+        return UNREADABLE, None
+    if is_web(found.uri):
+        return guess_type(name)[0] or "text/html", None
     try:
         media_type = sniff(found.path, name) if found.path else guess_type(name)[0] or UNKNOWN
     except (DocmillError, OSError):

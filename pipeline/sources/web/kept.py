@@ -139,6 +139,24 @@ class Kept:
         return tempfile.NamedTemporaryFile(dir=self.folder, prefix="new-", delete=False)
 
 
+class Overlay(Kept):
+    """Keeps in `folder` and reads what `below` keeps as well, which stays as it is."""
+
+    def __init__(self, folder: Path, below: Kept) -> None:
+        super().__init__(folder)
+        self._below = below
+
+    def record(self, url: str) -> Record | None:
+        return super().record(url) or self._below.record(url)
+
+    def records(self) -> Iterator[Record]:
+        return self._below.records()
+
+    def _bytes(self, sha256: str) -> Path:
+        own = super()._bytes(sha256)
+        return own if own.is_file() else self._below._bytes(sha256)
+
+
 class Body:
     """Bytes on their way to disk; nothing is kept unless `keep` was called. Use it as a context manager."""
 
