@@ -88,16 +88,19 @@ def _listing(file: IO[bytes], root: str) -> Addresses:
     found: dict[str, None] = {}
     items = {"urlset": "url", "sitemapindex": "sitemap", "rss": "item", "RDF": "item", "feed": "entry"}
     options: dict[str, Any] = {"resolve_entities": False, "no_network": True, "recover": True, "huge_tree": False}
-    for _, element in etree.iterparse(file, events=("end",), **options):
-        if _name(element) != items[root]:
-            continue
-        if address := _address(element):
-            found[address] = None
-        element.clear()
-        while element.getprevious() is not None and element.getparent() is not None:
-            del element.getparent()[0]
-        if len(found) >= MOST_LINKS:
-            break
+    try:
+        for _, element in etree.iterparse(file, events=("end",), **options):
+            if _name(element) != items[root]:
+                continue
+            if address := _address(element):
+                found[address] = None
+            element.clear()
+            while element.getprevious() is not None and element.getparent() is not None:
+                del element.getparent()[0]
+            if len(found) >= MOST_LINKS:
+                break
+    except etree.XMLSyntaxError as error:
+        raise Unreadable(f"a damaged sitemap or feed ({error.msg})") from error
     kind = "sitemap" if root in ("urlset", "sitemapindex") else "feed"
     return Addresses(kind, listings=tuple(found)) if root == "sitemapindex" else Addresses(kind, links=tuple(found))
 
