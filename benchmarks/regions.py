@@ -1,6 +1,6 @@
 """Does the best box of a page hit hold the answer? Scanned pages whose answers' places are known, by the real commands.
 
-    python -m benchmarks.regions [DATA] [--keep FOLDER]
+    python -m benchmarks.regions [DATA] [--keep FOLDER] [--pictures FOLDER]
 
 Each line of `regions.jsonl` is a question, its page and words of its answer; where these stand is taken from the text
 layer of the page before it is scanned (grey, 120 to 150 dpi, a little turned, noisy, JPEG), so that only OCR reads it.
@@ -22,8 +22,9 @@ from statistics import fmean
 from typing import Any
 
 import pymupdf
+from PIL import Image
 
-from benchmarks.measure import file_name, ingest, search, write_queries
+from benchmarks.measure import docmill, file_name, ingest, search, write_queries
 from benchmarks.page_sets import SEED, dense, photograph, print_page
 from pipeline.types import Box
 
@@ -31,6 +32,14 @@ DATA = Path("../shared/data/dev")
 PAIRS = Path(__file__).with_name("regions.jsonl")
 COVERED = 0.5  # of the answer's words on one line
 DEVELOPMENT = "dense en 1"  # the only set that was looked at while the method was chosen
+PICTURED = {  # question -> name of its picture
+    "How many eels climbed past the mill in May?": "eels",
+    "How much silt was taken out of the pond?": "silt",
+    "When will the wheel have paid for itself?": "cost",
+    "What does a family pay?": "price",
+    "What should I do when the flour gets warm?": "flour",
+}
+WIDTH_PX, COLOURS = 460, 24  # of a picture: below 150 kB
 DEEP = 200  # hits of a question: every page of the store
 
 
@@ -49,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", type=Path, default=DATA)
     parser.add_argument("--keep", type=Path, help="keep scans and store here, and use them if they are there")
+    parser.add_argument("--pictures", type=Path, help="write what a search shows on five pages of sample_docs here")
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -59,6 +69,8 @@ def main() -> None:
             report = ingest(folder / "store", folder / "scans")
             print(f"ingested in {report['seconds']:.0f} s: {report['rows']['page']} page rows")
         report_on(pairs, locate(folder, pairs))
+        if given.pictures:
+            draw(folder / "store", [pair for pair in pairs if pair.question in PICTURED], given.pictures)
 
 
 def make_pages(data: Path, scans: Path) -> list[Pair]:
@@ -69,10 +81,11 @@ def make_pages(data: Path, scans: Path) -> list[Pair]:
     for entry in map(json.loads, PAIRS.read_text(encoding="utf-8").splitlines()):
         name = entry["page"]
         lot = random.Random(f"{SEED} {name}")
-        file, _, number = name.rpartition("#")
-        page = print_page((data / file, int(number)) if number and file else printed[name], lot)
+        file, _, number = name.partition("#")
+        root = Path() if file.startswith("sample_docs") else data
+        page = print_page((root / file, int(number)) if number else printed[name], lot)
         turned = _scan(page, scans / f"{Path(name).name}.pdf", lot)
-        answers = tuple(_turn(tuple(found), page.rect, turned) for found in page.search_for(entry["answer"]))
+        answers = tuple(_turn(box, page.rect, turned) for box in _by_line(page.search_for(entry["answer"])))
         if not answers:
             raise SystemExit(f"{name}: {entry['answer']!r} is not on the page")
         question = entry.get("question") or questions[entry["query"]]
@@ -103,6 +116,19 @@ def report_on(pairs: Sequence[Pair], found: Sequence[list[dict[str, Any]]]) -> N
         height = fmean(value for value in heights if not math.isnan(value))
         print(f"{name:<22} {len(of_set):>3} pairs  first {fmean(first):.3f}  of three {fmean(three):.3f}"
               f"  height {height:.3f} of the page")  # fmt: skip
+
+
+def draw(store: Path, pairs: Sequence[Pair], target: Path) -> None:
+    """Each pair's page as `docmill search --save-pages` writes it, small and with few colours."""
+    target.mkdir(parents=True, exist_ok=True)
+    for pair in pairs:
+        with tempfile.TemporaryDirectory() as folder:
+            options = ("--modality", "page", "-k", str(DEEP), "--store", str(store), "--json", "--save-pages", folder)
+            (answer,) = map(json.loads, docmill("search", pair.question, *options))
+            rank = next(hit["rank"] for hit in answer["hits"] if file_name(hit) == f"{Path(pair.page).name}.pdf")
+            with Image.open(next(one["path"] for one in answer["saved"] if one["rank"] == rank)) as shown:
+                small = shown.resize((WIDTH_PX, round(WIDTH_PX * shown.height / shown.width)), Image.Resampling.LANCZOS)
+        small.quantize(COLOURS).save(target / f"where-{PICTURED[pair.question]}.png", optimize=True)
 
 
 def is_right(box: Sequence[float], answers: Iterable[Box]) -> bool:
@@ -137,6 +163,14 @@ def _scan(page: pymupdf.Page, target: Path, lot: random.Random) -> float:
                 made.new_page(width=page.rect.width, height=page.rect.height).insert_image(page.rect, filename=picture)
                 made.save(target, no_new_id=True)
     return turned
+
+
+def _by_line(words: Iterable[pymupdf.Rect]) -> list[Box]:
+    """One box for all words of a line: those of justified text are found one by one."""
+    lines: dict[int, pymupdf.Rect] = {}
+    for word in words:
+        lines[round(word.y0)] = lines.get(round(word.y0), pymupdf.Rect()) | word
+    return [tuple(line) for line in lines.values()]
 
 
 def _turn(box: Box, page: pymupdf.Rect, degrees: float) -> Box:
