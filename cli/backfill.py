@@ -42,6 +42,7 @@ class Options:
     until: dt.datetime | None
     limit: int | None
     share: float | None
+    shards: int
     dry_run: bool
 
     @property
@@ -58,11 +59,14 @@ def choice_options(command: Callable[Concatenate[Options, P], int | None]) -> Ca
     @click.option("--until", type=moment, metavar="DATE", help="Only documents changed before this time (UTC).")
     @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Read at most N documents.")
     @click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Share of the time to work.")
+    @click.option("--shards", type=click.IntRange(0, 10_000), default=0, help="Cut it into N runs for all workers.")
     @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
     @functools.wraps(command)
     def with_choice(*args: P.args, **kwargs: P.kwargs) -> int | None:
         options: dict[str, Any] = dict(kwargs)
-        values = {name: options.pop(name) for name in ("where", "since", "until", "limit", "share", "dry_run")}
+        values = {
+            name: options.pop(name) for name in ("where", "since", "until", "limit", "share", "shards", "dry_run")
+        }
         values |= {name: values[name] and values[name].replace(tzinfo=dt.UTC) for name in ("since", "until")}
         return command(Options(**values), *args, **options)
 
@@ -157,6 +161,7 @@ def _run(common: Common, settings: Settings, kind: str, options: Options) -> int
             until=options.until,
             limit=options.limit,
             share=options.share,
+            shards=options.shards,
             config=str(common.config.absolute()) if common.config else None,
             overrides={"store": settings.store} if common.store is not None else {},
         )
@@ -177,6 +182,8 @@ def told() -> Iterator[Callable[[Step], None]]:
         now = time.monotonic()
         if step.stage == "waiting":
             warn(f"waiting for another run on this store ({step.note})")
+        elif step.stage == "queued":
+            warn(step.note)
         elif step.stage == "written" and (now - last[0] > SAY_EVERY_S or step.done == step.total):
             last[0] = now
             warn(pace(step.done, step.total, now - started))

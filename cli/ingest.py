@@ -41,6 +41,7 @@ NAMED = 5  # failures and slow documents that the summary names
 @click.option("--depth", type=click.IntRange(0, 100), help="Follow links of the same host so deep.  [default: 0]")
 @click.option("--max-pages", type=click.IntRange(1), help="Pages taken of one web source.  [default: 1000]")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
+@click.option("--shards", type=click.IntRange(0, 10_000), default=0, help="Cut the work into N runs for all workers.")
 @click.option("--refresh", is_flag=True, help="Read again, too, what other settings or an older docmill made.")
 @click.option("--allow-mass-delete", is_flag=True, help="Delete even if most documents of a folder are gone.")
 @common_options
@@ -53,6 +54,7 @@ def ingest(
     depth: int | None,
     max_pages: int | None,
     workers: int | None,
+    shards: int,
     refresh: bool,
     allow_mass_delete: bool,
 ) -> int | None:
@@ -80,7 +82,13 @@ def ingest(
     }
     overrides = {key: value for key, value in flags.items() if value is not None}
     return ingest_now(
-        common, sources, manifest, overrides=overrides, refresh=refresh, allow_mass_delete=allow_mass_delete
+        common,
+        sources,
+        manifest,
+        overrides=overrides,
+        refresh=refresh,
+        allow_mass_delete=allow_mass_delete,
+        shards=shards,
     )
 
 
@@ -92,6 +100,7 @@ def ingest_now(
     overrides: Mapping[str, object],
     refresh: bool = False,
     allow_mass_delete: bool = False,
+    shards: int = 0,
 ) -> int | None:
     """Run the flow on sources or a manifest and print its summary; gives the exit code."""
     overrides = {**({"store": common.store} if common.store is not None else {}), **overrides}
@@ -106,6 +115,7 @@ def ingest_now(
         "overrides": overrides,
         "refresh": refresh,
         "allow_mass_delete": allow_mass_delete,
+        "shards": shards,
     }
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
         summary = _run(settings, fields, tell)
@@ -187,6 +197,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
 
 
 def _warn_of_waiting(step: Step) -> None:
+    if step.stage == "queued":
+        warn(step.note)
     if step.stage == "waiting":
         warn(f"waiting for another run on this store ({step.note})")
 

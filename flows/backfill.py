@@ -12,18 +12,22 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from flows.fanout import Job, run_shards
 from flows.ingest import _listener, listening
 from flows.progress import Progress
 from flows.reading import read_batches
 from flows.request import Request
 from flows.server import reached
-from flows.turns import ensure_limit, turn
+from flows.turns import ensure_limit, now, turn
 from pipeline.backfill.accounts import Backfilled, pace
 from pipeline.backfill.choice import Choice, Work, to_reparse
 from pipeline.backfill.read import Rereading, note_all
 from pipeline.backfill.reroute import reroute
+from pipeline.backfill.shards import collect, cut, list_shards, settle
+from pipeline.config import Settings
 from pipeline.ingest import Ingest
 from pipeline.ingest.open import open_shared
+from pipeline.sources.listing import look_up
 
 
 class BackfillRequest(Request):
@@ -34,6 +38,7 @@ class BackfillRequest(Request):
     since: dt.datetime | None = Field(default=None, description="documents changed at this time or later")
     until: dt.datetime | None = Field(default=None, description="documents changed before this time")
     limit: int | None = Field(default=None, ge=1, description="read at most so many documents")
+    shards: int = Field(default=0, ge=0, le=10_000, description="cut the work into so many runs for all workers")
     share: float | None = Field(default=None, gt=0, le=1, description="share of the time to work")
 
     @property
@@ -59,12 +64,15 @@ def backfill(request: BackfillRequest) -> Backfilled:
     settings = request.settings()
     ensure_limit(settings.store)
     run_id = str(runtime.flow_run.id)
-    with open_shared(settings, run_id=run_id, cwd=request.folder, now=_now, turn=turn) as run:
+    with open_shared(settings, run_id=run_id, cwd=request.folder, now=now, turn=turn) as run:
         work = _choose(run, request)
         steps = Rereading(run, request.kind, work)
         tell = watched(_listener.get(), len(work.sources), f"backfill-{request.kind}")
-        read_batches(steps, work.batches(settings), tell, share=request.share or settings.backfill.share)
-        done = steps.finish()
+        if request.shards and work.sources:
+            done = _by_shards(request, steps, settings, tell)
+        else:
+            read_batches(steps, work.batches(settings), tell, share=request.share or settings.backfill.share)
+            done = steps.finish()
     create_markdown_artifact(backfill_markdown(done), key=f"backfill-{request.kind}-summary")
     return done
 
@@ -77,6 +85,23 @@ def _choose(run: Ingest, request: BackfillRequest) -> Work:
     with turn(run.store):
         note_all(run.store, rerouting.agreed)
     return rerouting.work
+
+
+def _by_shards(
+    request: BackfillRequest, steps: Rereading, settings: Settings, tell: Callable[[Progress], None]
+) -> Backfilled:
+    run, work = steps.run, steps.work
+    shards = cut(work.found(), request.shards)
+    list_shards(run.store, run.run_id, shards, now())
+    job = Job(run.run_id, len(shards), len(work.sources), True, lambda: run.store.count_of_run(run.run_id))
+    run_shards(request, job, settings, tell)
+    found = collect(run.store, run.run_id, lambda uri: not look_up(uri).revision)
+    found.check()
+    settle(run, found)
+    steps.gone, run.overtaken = len(found.gone), len(found.overtaken)
+    done = steps.finish()
+    run.store.drop_shards(run.run_id)
+    return done
 
 
 def watched(tell: Callable[[Progress], None], total: int, key: str) -> Callable[[Progress], None]:
@@ -99,10 +124,6 @@ def backfill_markdown(done: Backfilled) -> str:
     """A small page: what became of the chosen documents."""
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in done.contract().items())
     return f"## Backfill {done.kind}\n\n| | |\n|---|---|\n{rows}\n"
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 def run_backfill(request: BackfillRequest, listener: Callable[[Progress], None]) -> Backfilled:

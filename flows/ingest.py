@@ -39,6 +39,7 @@ class IngestRequest(Request):
     sources: list[str] = Field(
         default=[], description="files, folders, globs or @list.txt; those of `schedule.sources` when empty"
     )
+    shards: int = Field(default=0, ge=0, le=10_000, description="cut the work into so many runs for all workers")
     manifest: str | None = Field(default=None, description="work on the documents of this manifest, not on sources")
     refresh: bool = Field(default=False, description="read again, too, what other settings or an older docmill made")
     allow_mass_delete: bool = Field(default=False, description="delete even if most documents of a folder are gone")
@@ -108,6 +109,12 @@ def ingest(request: IngestRequest) -> Summary | State[Summary]:
     def waiting(holder: str) -> None:
         tell(Progress("waiting", 0, 0, holder))
 
+    if request.shards:
+        from flows.ingest_shards import ingest_by_shards
+
+        summary = ingest_by_shards(request, settings, manifest, run_id, tell)
+        publish_summary(summary)
+        return summary
     with open_ingest(
         settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest, waiting=waiting
     ) as run:

@@ -7,6 +7,7 @@ minute.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -36,6 +37,10 @@ def ensure_limit(store: str) -> None:
         return
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(limit_name(store), 1)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 @contextmanager

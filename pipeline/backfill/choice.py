@@ -40,10 +40,12 @@ class Work:
     current: int
     left: int = 0
 
+    def found(self) -> Iterator[Found]:
+        return (Found(uri, "", size, None) for uri, size in self.sources.items())
+
     def batches(self, settings: Settings) -> list[tuple[Found, ...]]:
         """The sources in batches as an ingest takes them. Their revisions are looked up when their turn comes."""
-        found = (Found(uri, "", size, None) for uri, size in self.sources.items())
-        return list(in_batches(found, settings.batch_documents, settings.batch_mb * 1_000_000))
+        return list(in_batches(self.found(), settings.batch_documents, settings.batch_mb * 1_000_000))
 
 
 def to_read(records: Iterable[tuple[DocumentRecord, bool]], limit: int | None) -> Work:

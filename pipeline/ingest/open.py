@@ -44,12 +44,8 @@ def open_ingest(
 
     Raises `StoreBusy`, `NotAStore`, `ModelMismatch`, `UsageError`.
     """
-    found, web = discover(specs, settings.sources, settings.limits, cwd=cwd), pages(specs, cwd)
+    check_sources(settings, specs, cwd, manifest)
     unified, page_model = models_of(settings)
-    if manifest is not None:
-        manifest.check(store_name(settings.store), recipes_of(settings, unified, page_model).attempt)
-    if manifest is None and not web and next(found, None) is None:
-        _check_there(settings.store, specs)
     models = Models(unified.id, page_model.id)
     store = open_store(settings.store, create=models, wait_s=settings.lock_wait_s, waiting=waiting)
     with store.writer(settings.lock_wait_s, waiting):
@@ -61,6 +57,16 @@ def open_ingest(
             run.close()
 
 
+def check_sources(settings: Settings, specs: Sequence[str], cwd: Path, manifest: Manifest | None) -> None:
+    """Raise `UsageError` for sources that are not there or, for a store that is not there, hold no files; and for a
+    manifest that was made for another store or recipe."""
+    found, web = discover(specs, settings.sources, settings.limits, cwd=cwd), pages(specs, cwd)
+    if manifest is not None:
+        manifest.check(store_name(settings.store), recipes_of(settings, *models_of(settings)).attempt)
+    if manifest is None and not web and next(found, None) is None:
+        _check_there(settings.store, specs)
+
+
 @contextmanager
 def open_shared(
     settings: Settings,
@@ -69,13 +75,15 @@ def open_shared(
     cwd: Path,
     now: Callable[[], dt.datetime],
     turn: Callable[[Store], AbstractContextManager[None]],
+    create: bool = False,
 ) -> Iterator[Ingest]:
-    """A run on a store that is there, beside other runs of this kind and one of the other; it writes within `turn`.
+    """A run beside other runs of this kind and one that has the store to itself; it writes within `turn`.
 
-    Raises `UsageError` if there is no store, `NotAStore`, `ModelMismatch`.
+    Raises `UsageError` if there is no store, unless it is to be made, `NotAStore`, `ModelMismatch`.
     """
     unified, page_model = models_of(settings)
-    store = find_store(settings.store, Models(unified.id, page_model.id))
+    models = Models(unified.id, page_model.id)
+    store = open_store(settings.store, create=models) if create else find_store(settings.store, models)
     if store is None:
         raise UsageError(f"no docmill store at {settings.store}: run `docmill ingest` first, or give --store")
     with shared_folder(settings.store) as work_dir:

@@ -13,7 +13,7 @@ import datetime as dt
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -258,6 +258,14 @@ class Ingest:
         )
         check(summary, noted)
         return summary
+
+    def take_over(self, records: Iterable[DocumentRecord], *, embedded: int, reused: int) -> None:
+        """Count documents that other processes wrote in this run's name."""
+        for record in records:
+            self.tally.add(record)
+            self._pages_changed |= record.page_rows > 0
+        self.tally.embedded += embedded
+        self.tally.reused += reused
 
     def close(self) -> None:
         """Stop the workers and remove what lies in the work folder."""

@@ -15,10 +15,12 @@ from pipeline.store.lock import WEB
 from pipeline.store.query import PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
+from pipeline.store.shards import Listed
 from pipeline.store.where import sql_literal
 
 __all__ = [
     "WEB",
+    "Listed",
     "Models",
     "PageCounts",
     "PageVectors",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipeline.store.lock import OURS, writer_lock
 from pipeline.store.query import PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
+from pipeline.store.shards import Listed, WorkLists
 from pipeline.store.tables import Tables
 from pipeline.store.where import sql_literal
 from pipeline.types import DocumentRecord, Modality, Outline, Route
@@ -89,6 +90,7 @@ class Store:
     def __init__(self, uri: str, tables: Tables, models: Models) -> None:
         self.uri, self.models = uri, models
         self._tables, self._ledger, self._assets = tables, Ledger(tables), Assets(tables)
+        self._lists = WorkLists(tables)
 
     def version(self) -> int:
         """Version of the corpus; it counts commits."""
@@ -164,6 +166,32 @@ class Store:
         with translated(self.uri, "set a tag"):
             upkeep.set_tag(self._tables, name)
 
+    # work lists -----------------------------------------------------------------------------------------------
+
+    def add_shards(self, run_id: str, listed: Iterable[Listed], now: dt.datetime) -> None:
+        """Write down which sources each shard of a run takes. No writer lock is needed for work lists."""
+        with translated(self.uri, "write the work lists"):
+            self._lists.add(run_id, listed, now)
+
+    def note_shard(self, run_id: str, shard: int, counts: dict[str, int], now: dt.datetime) -> None:
+        """Note what a shard did."""
+        with translated(self.uri, "write the work lists"):
+            self._lists.done(run_id, shard, counts, now)
+
+    def shards(self, run_id: str, shard: int | None = None) -> list[Listed]:
+        """The sources of one shard of a run, or of all."""
+        with translated(self.uri, "read the work lists"):
+            return list(self._lists.read(run_id, shard))
+
+    def shard_counts(self, run_id: str) -> list[dict[str, int]]:
+        """What the shards of a run noted."""
+        with translated(self.uri, "read the work lists"):
+            return list(self._lists.counts(run_id))
+
+    def drop_shards(self, run_id: str) -> None:
+        with translated(self.uri, "write the work lists"):
+            self._lists.drop(run_id)
+
     # reading --------------------------------------------------------------------------------------------------
 
     def documents(
@@ -186,6 +214,16 @@ class Store:
         Raises `UsageError` for a filter that cannot be read."""
         with translated(self.uri, "read the ledger"):
             yield from self._ledger.choose(where, since, until)
+
+    def of_run(self, run_id: str) -> Iterator[DocumentRecord]:
+        """Ledger rows that a run wrote last, streamed, in order of `source_uri`."""
+        with translated(self.uri, "read the ledger"):
+            yield from self._ledger.of_run(run_id)
+
+    def count_of_run(self, run_id: str) -> int:
+        """How many sources, attachments left out, a run wrote last."""
+        with translated(self.uri, "read the ledger"):
+            return self._ledger.count_of_run(run_id)
 
     def routes(self) -> Iterator[tuple[str, int | None, Route, str]]:
         """(doc_id, page, route, signals) of every row that has signals, streamed in no order."""

@@ -75,6 +75,12 @@ class Ledger:
         before = f"{when} < {_instant(until)}" if until else None
         yield from self._select(both(self._user_filter(where), after, before))
 
+    def of_run(self, run_id: str) -> Iterator[DocumentRecord]:
+        yield from self._select(f"run_id = {sql_literal(run_id)}")
+
+    def count_of_run(self, run_id: str) -> int:
+        return int(self._tables.open(DOCUMENTS).count_rows(f"run_id = {sql_literal(run_id)} AND parent IS NULL"))
+
     def _user_filter(self, where: str | None) -> str | None:
         if where is None or not where.strip():
             return None

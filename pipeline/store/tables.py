@@ -71,6 +71,11 @@ class Tables:
                 self._create(name, schemas[name])
         retrying(self._create_text_index)
 
+    def make(self, name: str, schema: Any) -> None:
+        """Make a table of another kind than the three, unless it is there."""
+        if not self.exists(name):
+            self._create(name, schema)
+
     def _create(self, name: str, schema: Any) -> None:
         try:
             self._connection.create_table(name, schema=schema)
