@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -64,9 +64,7 @@ def choice_options(command: Callable[Concatenate[Options, P], int | None]) -> Ca
     @functools.wraps(command)
     def with_choice(*args: P.args, **kwargs: P.kwargs) -> int | None:
         options: dict[str, Any] = dict(kwargs)
-        values = {
-            name: options.pop(name) for name in ("where", "since", "until", "limit", "share", "shards", "dry_run")
-        }
+        values = {field.name: options.pop(field.name) for field in fields(Options)}
         values |= {name: values[name] and values[name].replace(tzinfo=dt.UTC) for name in ("since", "until")}
         return command(Options(**values), *args, **options)
 

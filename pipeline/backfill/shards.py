@@ -130,7 +130,7 @@ def settle(run: Ingest, found: Collected) -> dict[str, int]:
 
 def shared_settings(settings: Settings) -> dict[str, Any]:
     """The settings that all shards must work by, whatever the settings of their machines say; no secrets."""
-    chosen: dict[str, Any] = {"unified": settings.unified, "pages": settings.pages_model}
+    chosen: dict[str, Any] = {"store": settings.store, "unified": settings.unified, "pages": settings.pages_model}
     for name in ("batch_documents", "batch_mb", "retries"):
         chosen[name] = getattr(settings, name)
     for name in ("chunks", "page", "limits"):
