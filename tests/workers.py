@@ -1,0 +1,125 @@
+"""A Prefect server of its own with the deployments, and workers as processes, for tests of fan-out and of crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+PREPARE = """
+from pathlib import Path
+import flows
+from flows.local import import_prefect
+import_prefect()
+from flows.prepare_server import prepare_server
+from pipeline.config import Settings
+prepare_server(Settings.model_validate({"serve": {"pool": "test"}}), Path.cwd(), print)
+"""
+
+
+@dataclass(slots=True)
+class Pool:
+    """A server with a work pool; workers are started and killed by name."""
+
+    url: str
+    folder: Path
+    environment: Mapping[str, str]
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str) -> None:
+        """A worker that has one run at a time, in a session of its own."""
+        arguments = ["flows.worker", "test", name, "1", str(os.getpid())]
+        self.workers[name] = _python("-m", *arguments, folder=self.folder, environment=self.environment)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to the worker and to the flow run that it has."""
+        process = self.workers.pop(name)
+        for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+            child.kill()
+        process.wait()
+
+    def stop(self, name: str) -> None:
+        process = self.workers.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def runs(self, flow: str = "shard") -> list[dict[str, Any]]:
+        """Flow runs of a flow, as the API gives them, oldest first."""
+        from urllib.request import Request
+
+        query = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC", "limit": 200}
+        body = json.dumps(query).encode()
+        request = Request(f"{self.url}/flow_runs/filter", body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=30) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+
+@contextmanager
+def pool(folder: Path, **more: str) -> Iterator[Pool]:
+    """A server with its database below `folder`, on a free port, set up as `docmill serve` does it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "OMP_NUM_THREADS": "1",
+    }
+    environment |= {"PREFECT_API_URL": url, "PREFECT_WORKER_QUERY_SECONDS": "2"}
+    environment |= {"PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'server.db'}"} | more
+    server = _python("-m", "flows.server_process", str(port), str(os.getpid()), folder=folder, environment=environment)
+    made = Pool(url, folder, environment)
+    try:
+        _wait(f"{url}/health", server)
+        subprocess.run([sys.executable, "-c", PREPARE], cwd=folder, env=environment, check=True, timeout=120)
+        yield made
+    finally:
+        for name in list(made.workers):
+            made.stop(name)
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _python(*arguments: str, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    log = (folder / "log.txt").open("ab")
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError("the server did not answer")
