@@ -69,6 +69,8 @@ def write(run: Ingest, embedded: Embedded, number: int, label: str) -> None:  # 
 
 @task(name="finish", task_run_name="index and check the books", cache_policy=NO_CACHE, persist_result=False)
 def finish(run: Ingest, planned: Plan) -> Summary:
+    with undisturbed():
+        run.delete(planned)
     return run.finish(planned)
 
 

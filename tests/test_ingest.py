@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,42 @@ def test_books_that_do_not_balance_fail_the_run() -> None:
     check(summary, {"text": 1})
     with pytest.raises(AccountingError, match="ledger"):
         check(summary, {"text": 2})
+
+
+def test_a_file_that_is_rewritten_under_its_old_size_and_time_is_read(corpus: Corpus) -> None:
+    """What copies with old times, or sets a clock back, hides no change."""
+    path = corpus.write("a.txt", "the tide turns the wheel")
+    corpus.ingest()
+    times = path.stat()
+    path.write_text("the gate turns the wheel")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert corpus.ingest().indexed == 1
+    assert corpus.texts() == {"a.txt": ["the gate turns the wheel"]}
+
+
+def test_what_is_attached_to_a_file_that_is_left_out_goes_with_it(corpus: Corpus) -> None:
+    """Even if the file itself never had a row."""
+    corpus.write("other.txt", "words of another file")
+    attached = "--b\nContent-Disposition: attachment; filename=a.txt\nContent-Type: text/plain\n\nthe wheel\n--b--\n"
+    corpus.write("empty.eml", f"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n{attached}")
+    first = corpus.ingest()
+    second = corpus.ingest(sources={"exclude": ["*.eml"]})
+
+    assert (first.attachments, first.rows["text"]) == (1, 2)
+    assert (second.skipped, second.rows["text"]) == (1, 1)
+    assert corpus.ingest(sources={"exclude": ["*.eml"]}).table_version == second.table_version
+
+
+@pytest.mark.parametrize(("files", "gone", "stops"), [(2, 1, False), (10, 3, False), (10, 4, True), (3, 2, True)])
+def test_more_than_a_share_of_a_folder_does_not_go_unasked(corpus: Corpus, files: int, gone: int, stops: bool) -> None:
+    """More than 30 % of the documents stop the run before anything is deleted; a single one never does."""
+    paths = [corpus.write(f"{number}.txt", f"words of file {number}") for number in range(files)]
+    corpus.ingest()
+    for path in paths[:gone]:
+        path.unlink()
+    if stops:
+        with pytest.raises(UsageError, match=f"{gone} of {files} known documents"):
+            corpus.ingest()
+
+    assert len(corpus.texts()) == files if stops else corpus.ingest().deleted == gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import lancedb
@@ -27,12 +28,22 @@ def opened(corpus: Corpus) -> Ingest:
     )
 
 
+class Killed(Exception):
+    """What ends a run where a kill would."""
+
+
 def write_rows_and_die(corpus: Corpus) -> None:
     """A run that ends between the rows of its first batch and their ledger records."""
+
+    def die(_: object) -> None:
+        raise Killed
+
     run = opened(corpus)
-    run.store.record = lambda _: None  # type: ignore[method-assign]
     plan = run.plan(["corpus"])
-    run.write(run.embed(run.prepare(plan.batches[0])))
+    embedded = run.embed(run.prepare(plan.batches[0]))
+    run.store.record = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        run.write(embedded)
     run.close()
 
 
@@ -104,3 +115,35 @@ def test_a_stale_document_stays_until_it_is_refreshed(corpus: Corpus) -> None:
 
     assert (first.stale, left.stale, left.indexed, left.unchanged) == (0, 1, 1, 1)
     assert (again.stale, again.indexed, again.unchanged) == (0, 1, 1)
+
+
+def test_a_file_that_is_put_back_after_a_run_was_cut_short_is_what_the_table_holds(corpus: Corpus) -> None:
+    """The rows of the new version were written, but not noted, and then the old file came back, time and all."""
+    path = corpus.write("a.txt", "the tide turns the wheel")
+    corpus.ingest()
+    times = path.stat()
+    path.write_text("the miller counts his sacks")
+    write_rows_and_die(corpus)
+    path.write_text("the tide turns the wheel")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    corpus.ingest()
+
+    assert [row["text"] for row in corpus.store().rows()] == ["the tide turns the wheel"]
+    assert corpus.store().unsettled() == []
+
+
+def test_books_that_agree_by_chance_after_a_run_was_cut_short(corpus: Corpus) -> None:
+    """One document lost a row, a new one has one: the sums are as before. The new one is gone again before the next
+    run, and its row goes as well."""
+    corpus.write("a.md", "# one\n\nthe tide\n\n# two\n\nthe wheel")
+    corpus.write("c.txt", "a third file, so that one may go")
+    rows = corpus.ingest().rows
+    corpus.write("a.md", "# one\n\nthe tide")
+    corpus.write("b.txt", "the miller counts his sacks")
+    write_rows_and_die(corpus)
+    agreed = corpus.store().count() == rows
+    (corpus.tmp_path / "corpus" / "b.txt").unlink()
+    corpus.ingest()
+
+    assert agreed
+    assert {row["source_uri"].rpartition("/")[2] for row in corpus.store().rows()} == {"a.md", "c.txt"}

@@ -203,14 +203,14 @@ def test_any_file_name_works(tmp_path, name):
 
 
 def test_a_revision_changes_with_the_file_and_the_digest_is_of_its_bytes(tmp_path):
-    """Size and time make the revision; a file that went away may come back."""
+    """Size and times make the revision; a file that went away may come back."""
     path = tmp_path / "a.txt"
     path.write_text("abc")
     (found,) = discover(["a.txt"], Sources(), Limits(), cwd=tmp_path)
     digest = hash_file(path)
     path.write_text("abcd")
 
-    assert found.revision != revision_of(path) == f"4-{path.stat().st_mtime_ns}"
+    assert found.revision != revision_of(path) == f"4-{path.stat().st_mtime_ns}-{path.stat().st_ctime_ns}"
     assert digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     path.unlink()
     with pytest.raises(Transient, match=r"a\.txt: went away"):

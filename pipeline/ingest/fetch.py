@@ -16,7 +16,7 @@ from pipeline.parse.html_pictures import PICTURES
 from pipeline.parse.sniff import sniff
 from pipeline.sources.download import download
 from pipeline.sources.listing import is_object, is_web, name_of
-from pipeline.sources.local import hash_file, revision_of
+from pipeline.sources.local import hash_file, was_written
 from pipeline.sources.web.crawl import found_of
 from pipeline.sources.web.kept import Kept, Record
 from pipeline.store import doc_id
@@ -87,12 +87,12 @@ def changed_since(blob: Blob, revision: str) -> Failure | None:
     if is_object(blob.uri) or is_web(blob.uri):
         return None
     try:
-        now = revision_of(blob.path)
+        written = was_written(blob.path, revision)
     except OSError as error:
         gone = Transient(f"{blob.name}: went away while it was read; the next run will look again")
         gone.__cause__ = error
         return to_failure(gone, "fetch")
-    if now == revision:
+    if not written:
         return None
     return to_failure(Transient(f"{blob.name}: changed while it was read; the next run will take it"), "fetch")
 

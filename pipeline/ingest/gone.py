@@ -14,7 +14,6 @@ from pipeline.ingest.records import as_deleted, has_rows
 from pipeline.store import Store
 from pipeline.types import DocumentRecord
 
-FEW = 10  # so many documents may go without asking, if others stay
 Item = TypeVar("Item")
 
 
@@ -29,11 +28,11 @@ class Missing:
     def objection(self, limit: float) -> str | None:
         """Why so much may not go unasked: more than the share `limit` of the folder's known documents.
 
-        A few may always go, but never all of them: an unmounted disk looks just like that.
+        A single one may always go if others stay; the last one may not: an unmounted disk looks just like that.
         """
         gone = len(self.uris)
         share = gone_share(gone, self.known)
-        if share <= limit or not (gone > FEW or gone == self.known > 1):
+        if share <= limit or (gone == 1 and self.known > 1):
             return None
         below = f"{gone} of {self.known} known documents below {self.root}"
         return f"{below} are gone ({share:.0%}): is a disk not mounted?"
@@ -68,9 +67,10 @@ def delete(store: Store, uris: Sequence[str], run_id: str, now: dt.datetime) -> 
         for uri in group:
             records += store.documents(prefix=uri + "!/")
         records = [record for record in records if record.state != "deleted"]
-        if any(map(has_rows, records)):
-            store.replace(None, [record.doc_id for record in records])
-        store.record([as_deleted(record, run_id, now) for record in records])
+        with store.settling(run_id):
+            if any(map(has_rows, records)):
+                store.replace(None, [record.doc_id for record in records])
+            store.record([as_deleted(record, run_id, now) for record in records])
     return len(uris)
 
 

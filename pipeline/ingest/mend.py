@@ -17,20 +17,26 @@ from pipeline.types import DocumentRecord, State
 def mend_books(store: Store, run_id: str, now: dt.datetime) -> int:
     """Make the ledger's row counts those of the table, document by document; gives how many were wrong.
 
-    Reads only two columns of either while the totals agree, as they do unless a run was cut short.
+    Reads only two columns of either while the totals agree and no run has left its mark, as it is unless one was cut
+    short. Totals may agree by chance, and a document may have as many rows as before, but of other bytes.
     """
-    if store.ledger_counts() == dict(store.count()):
+    cut_short = store.unsettled()
+    if not cut_short and store.ledger_counts() == dict(store.count()):
         return 0
     held = store.documents_held()
     wrong = []
     for record in store.documents():
-        _, rows = held.pop(record.doc_id, ("", {}))
-        if rows != _noted(record):
+        there = held.pop(record.doc_id, None)
+        rows = there.rows if there else {}
+        other_bytes = there is not None and record.content_sha256 not in ("", there.content_sha256)
+        if rows != _noted(record) or (record.state == "indexed" and other_bytes):
             wrong.append(_corrected(record, rows, run_id, now))
-    for doc_id, (uri, rows) in held.items():  # the ledger has never heard of them
+    for doc_id, there in held.items():  # the ledger has never heard of them
+        uri = there.source_uri
         unknown = DocumentRecord(uri, doc_id, "indexed", parent=uri.rpartition("!/")[0] or None, first_seen=now)
-        wrong.append(_corrected(unknown, rows, run_id, now))
+        wrong.append(_corrected(unknown, there.rows, run_id, now))
     store.record(wrong)
+    store.settle(cut_short)
     return len(wrong)
 
 

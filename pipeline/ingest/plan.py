@@ -107,7 +107,9 @@ def decide(found: Found, known: DocumentRecord | None, recipes: Recipes, digest:
 def at_a_glance(found: Found, known: Outline, recipes: Recipes) -> Decision | None:
     """What `decide` would say without reading the file, where the outline is enough and the ledger need learn nothing;
     None where it is not."""
-    if known.by_hand or not known.revision or known.revision != found.revision or found.sha256 is not None:
+    if found.failure is not None or found.sha256 is not None or known.by_hand:
+        return None
+    if not known.revision or known.revision != found.revision:
         return None
     if found.skip is not None:
         return Decision("skipped", found.skip) if (known.state, known.message) == ("skipped", found.skip) else None
@@ -126,7 +128,7 @@ def may_succeed(known: DocumentRecord, recipes: Recipes) -> bool:
 def _unless_changed(found: Found, known: DocumentRecord, digest: Callable[[], str], otherwise: Decision) -> Decision:
     """Work if the bytes are not those of the ledger, or not those that were planned with: fetching will refuse them."""
     same_revision = known.revision == found.revision
-    if not same_revision and digest() != known.content_sha256:
+    if not same_revision and (not known.content_sha256 or digest() != known.content_sha256):
         return Decision("work", "changed")
     if found.sha256 is not None and found.sha256 != known.content_sha256:
         return Decision("work", "changed")

@@ -102,6 +102,7 @@ class Ingest:
         self.overtaken = 0
         self._started = time.monotonic()
         self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
+        self._deleted: int | None = None
         self._preparer = Preparer(settings, work_dir)
         self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
         self._turn: Turn = turn or nullcontext
@@ -207,12 +208,13 @@ class Ingest:
         records = tuple(r for r in records if _source(r.source_uri) not in overtaken)
         vanished = vanished_attachments(self.store, records, known)
         replaced = [r for r in records if r.state != "quarantined"]
-        if any(map(has_rows, [*replaced, *known.values(), *vanished])):
-            left_out = {r.doc_id for r in embedded.records} - {r.doc_id for r in records}
-            self.store.replace(RowFile.open(embedded.rows, left_out), [r.doc_id for r in [*replaced, *vanished]])
-        self._pages_changed |= any(r.page_rows for r in [*replaced, *known.values(), *vanished])
         final = [merged(record, known.get(record.source_uri)) for record in records]
-        self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
+        with self.store.settling(self.run_id):
+            if any(map(has_rows, [*replaced, *known.values(), *vanished])):
+                left_out = {r.doc_id for r in embedded.records} - {r.doc_id for r in records}
+                self.store.replace(RowFile.open(embedded.rows, left_out), [r.doc_id for r in [*replaced, *vanished]])
+            self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
+        self._pages_changed |= any(r.page_rows for r in [*replaced, *known.values(), *vanished])
         for record in final:
             self.tally.add(record)
         self.tally.add_rows(records, embedded.reused)
@@ -220,13 +222,23 @@ class Ingest:
         self.overtaken += len(overtaken)
         self.tally.add_readings(embedded.pages_read, embedded.readings_reused)
 
+    def delete(self, plan: Plan) -> int:
+        """Delete what is gone, once; gives how many documents that were."""
+        with self._turn():
+            return self._delete(plan)
+
+    def _delete(self, plan: Plan) -> int:
+        if self._deleted is None:
+            self._deleted = delete(self.store, plan.gone, self.run_id, self.now())
+        return self._deleted
+
     def finish(self, plan: Plan) -> Summary:
         """Delete what is gone, refresh the indexes, check the books; `AccountingError` if they do not balance."""
         with self._turn():
             return self._finish(plan)
 
     def _finish(self, plan: Plan) -> Summary:
-        deleted = delete(self.store, plan.gone, self.run_id, self.now())
+        deleted = self._delete(plan)
         self._preparer.kept.forget(filter(is_web, plan.gone))
         if self._pages_changed or deleted or self._frequencies_are_old():
             self._refresh_frequencies()

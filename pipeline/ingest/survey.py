@@ -44,8 +44,9 @@ class Surveyed:
 
     @property
     def is_work(self) -> bool:
-        """True for what an ingest takes in hand: new documents, and rows of those that are skipped from now on."""
-        left_out = self.found.skip is not None and self.before is not None and has_rows(self.before)
+        """True for what an ingest takes in hand: new documents, and rows of those that are skipped from now on, and of
+        their attachments."""
+        left_out = self.found.skip is not None and self.before is not None and _was_read(self.before)
         return self.decision.action == "work" or left_out
 
 
@@ -108,6 +109,10 @@ class Survey:
 
     def _is_gone(self, uri: str) -> bool:
         return self._listing.gone is None or uri in self._listing.gone
+
+
+def _was_read(record: DocumentRecord) -> bool:
+    return record.state != "deleted" and (has_rows(record) or bool(record.content_sha256))
 
 
 def list_sources(specs: Sequence[str], settings: Settings, cwd: Path, crawl: Crawl | None = None) -> Listing:

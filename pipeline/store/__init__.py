@@ -12,7 +12,7 @@ import pipeline.store.quick_import  # noqa: F401 - before anything else imports 
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, find_store, open_store
 from pipeline.store.lock import WEB
-from pipeline.store.query import PageCounts, PageVectors, RowVectors
+from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
 from pipeline.store.shards import Listed
@@ -20,6 +20,7 @@ from pipeline.store.where import sql_literal
 
 __all__ = [
     "WEB",
+    "Held",
     "Listed",
     "Models",
     "PageCounts",

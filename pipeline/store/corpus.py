@@ -5,19 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
-from pipeline.store import indexes, query, upkeep
+from pipeline.store import indexes, query, unsettled, upkeep
 from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
 from pipeline.store.ledger import Ledger
 from pipeline.store.lock import OURS, writer_lock
-from pipeline.store.query import PageCounts, PageVectors, RowVectors
+from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.shards import Listed, WorkLists
@@ -126,6 +126,26 @@ class Store:
         """Insert or overwrite ledger rows by `source_uri`, in one commit. Call it after the corpus rows are written."""
         with translated(self.uri, "write the ledger"):
             self._ledger.record(records)
+
+    @contextmanager
+    def settling(self, run_id: str) -> Iterator[None]:
+        """Around the rows of a batch and their ledger records: a run that is cut short inside leaves a mark.
+
+        It tells the next run that the books may be wrong even where their sums agree.
+        """
+        with translated(self.uri, "mark the store"):
+            unsettled.mark(self._tables, run_id)
+        yield
+        self.settle([run_id])
+
+    def unsettled(self) -> list[str]:
+        """Ids of the runs that were cut short between rows and ledger, until `settle` takes their marks away."""
+        with translated(self.uri, "read the marks of the store"):
+            return unsettled.marks(self._tables)
+
+    def settle(self, run_ids: Sequence[str]) -> None:
+        with translated(self.uri, "mark the store"):
+            unsettled.unmark(self._tables, run_ids)
 
     def set_frequencies(self, counted: TokenCounts) -> None:
         with translated(self.uri, "write the token counts"):
@@ -245,8 +265,8 @@ class Store:
         with translated(self.uri, "read the ledger"):
             return self._ledger.row_counts()
 
-    def documents_held(self) -> dict[str, tuple[str, dict[str, int]]]:
-        """Of every document with rows, by `doc_id`: its source URI and its rows by modality."""
+    def documents_held(self) -> dict[str, Held]:
+        """What the corpus holds of every document with rows, by `doc_id`."""
         with translated(self.uri, "read the corpus"):
             return query.documents_held(self._tables)
 

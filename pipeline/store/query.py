@@ -47,6 +47,15 @@ class PageCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What the corpus holds of one document: rows by modality, made of the bytes with this hash."""
+
+    source_uri: str
+    content_sha256: str
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class RowVectors:
     """What the models made of one row: its vectors, and of a page the text that was read on it and where."""
 
@@ -77,11 +86,13 @@ def count(tables: Tables) -> dict[Modality, int]:
     return {modality: counted[modality] for modality in MODALITIES}
 
 
-def documents_held(tables: Tables) -> dict[str, tuple[str, dict[str, int]]]:
-    found: dict[str, tuple[str, dict[str, int]]] = {}
-    for batch in tables.batches(CORPUS, None, ["doc_id", "source_uri", "modality"], 16 * GROUP):
-        for document, uri, modality in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            rows = found.setdefault(document, (uri, {}))[1]
+def documents_held(tables: Tables) -> dict[str, Held]:
+    found: dict[str, Held] = {}
+    columns = ["doc_id", "source_uri", "content_sha256", "modality"]
+    for batch in tables.batches(CORPUS, None, columns, 16 * GROUP):
+        values = (batch[name].to_pylist() for name in columns)
+        for document, uri, content, modality in zip(*values, strict=True):
+            rows = found.setdefault(document, Held(uri, content, {})).rows
             rows[modality] = rows.get(modality, 0) + 1
     return found
 
