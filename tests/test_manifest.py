@@ -125,7 +125,7 @@ def test_too_many_deletions_need_the_flag(corpus: Corpus) -> None:
         (lambda lines: lines[1:], "line 1: not a line of a manifest"),
         (lambda lines: [], "line 1: not a line of a manifest"),
         (lambda lines: [lines[0].replace('"version": 1', '"version": 9'), *lines[1:]], "line 1: version 9"),
-        (lambda lines: [*lines[:2], lines[2].replace("file:", "http:")], "line 3: .* no file of this machine"),
+        (lambda lines: [*lines[:2], lines[2].replace("file:", "ftp:")], "line 3: .* no file of this machine"),
     ],
 )
 def test_a_broken_manifest_is_refused_by_its_line(corpus: Corpus, spoil: object, message: str) -> None:
