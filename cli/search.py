@@ -35,7 +35,8 @@ class BatchQuery:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="Search by this picture.")
+@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="Search by this picture or PDF page.")
+@click.option("--page", "number", type=click.IntRange(1), metavar="N", help="The page of FILE.  [default: 1]")
 @click.option(
     "--batch",
     type=click.Path(path_type=Path),
@@ -59,6 +60,7 @@ def search(
     common: Common,
     query: str | None,
     image: Path | None,
+    number: int | None,
     batch: Path | None,
     k: int,
     modality: str | None,
@@ -78,6 +80,8 @@ def search(
     """
     if sum(given is not None for given in (query, image, batch)) != 1:
         raise click.UsageError("give one of QUERY, --image FILE and --batch FILE")
+    if number is not None and image is None:
+        raise click.UsageError("--page goes with --image FILE")
     if folder is not None:
         if batch is not None:
             raise click.UsageError("--save-pages goes with one QUERY or --image FILE, not with --batch")
@@ -90,9 +94,7 @@ def search(
         _print_batch(searcher, queries, scope)
         return None
     if image is not None:
-        if not image.is_file():
-            raise UsageError(f"{image}: there is no such file")
-        answer = searcher.answer_picture(image, scope)
+        answer = _answer_example(searcher, image, number or 1, scope, common.settings)
     else:
         answer = searcher.answer_many([query or ""], scope)[0]
     saved = None if folder is None else save_pages(searcher.store, answer, folder)
@@ -103,6 +105,15 @@ def search(
         if folder is not None and saved is not None:
             print_line(_saved(folder, saved))
     return None
+
+
+def _answer_example(searcher: Searcher, image: Path, number: int, scope: Scope, settings: Settings) -> Answer:
+    if not image.is_file():
+        raise UsageError(f"{image}: there is no such file")
+    from pipeline.example import read_example  # with the parse workers' machinery
+
+    with read_example(image, number, settings) as example:
+        return searcher.answer_picture(example.picture.path, scope, example.page)
 
 
 def open_searcher(settings: Settings) -> Searcher:

@@ -84,6 +84,27 @@ def mix(
     return share_places(keep_places(first, kept, weights.get("image", 1.0)), order)
 
 
+def mix_example(legs: Mapping[str, Scored], weights: Mapping[str, float], is_page: bool) -> Ranking:
+    """The answer to a picture, or to a page: rows of its own kind first, the others keep some places.
+
+    Pages are ranked by `page` and `maxsim` together, the others by the cosines of `image` and `text`. To a picture that
+    is no page, pages are texts like others.
+
+    >>> mix_example({"maxsim": [("p", 0.9)], "image": [("i", 0.8)], "text": [("t", 0.7)]}, {"image": 0.0}, True)
+    [('p', 0.01639344262295082)]
+    """
+    share = weights.get("image", 1.0)
+    pictures, texts = merge(legs.get("image", ())), merge(legs.get("text", ()), () if is_page else legs.get("page", ()))
+    groups = [group for group in (pictures, texts) if group]
+    if is_page:
+        pages = combine({leg: legs[leg] for leg in ("page", "maxsim") if leg in legs}, weights)
+        groups = [group for group in ([hit.id for hit in pages], *groups) if group]
+    ranking: list[str] = []
+    for group in reversed(groups):
+        ranking = [id for id, _ in keep_places(group, ranking, share)]
+    return keep_places(ranking, [], share)
+
+
 def stands_out(scored: Scored) -> float:
     """How far the best score lies above the median; 0 for fewer than two.
 

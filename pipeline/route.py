@@ -28,6 +28,15 @@ def route(signals: PageSignals | PictureSignals) -> Route:
     return next((chosen for matches, chosen in PAGE_RULES if matches(signals)), Route("text", "text"))
 
 
+def route_query(signals: PageSignals | PictureSignals) -> Route:
+    """The path of what is a query: a page is looked at as a whole and its words are read, whatever is on it.
+
+    >>> route_query(PageSignals(chars=2400))
+    Route(path='both', reason='query')
+    """
+    return route(signals) if isinstance(signals, PictureSignals) else Route("both", "query")
+
+
 def _is_scan(page: PageSignals) -> bool:
     return page.coverage >= 0.80 or page.biggest >= 0.65
 

@@ -13,18 +13,21 @@ import numpy.typing as npt
 
 from pipeline.config import SearchWeights
 from pipeline.embed import Frequencies, PageModel, Unified
+from pipeline.embed.token_pooling import as_query
 from pipeline.errors import ModelMismatch, Permanent, UsageError
-from pipeline.mix import Ranking, Scored, keep_places, merge, mix
+from pipeline.mix import Ranking, Scored, merge, mix, mix_example
 from pipeline.page_search import EXACT_PAGES, PageSearch
+from pipeline.page_vector import page_vectors
 from pipeline.regions import PageMap
 from pipeline.store import Store
-from pipeline.types import Box, Hit, Modality, ModelId, PictureInput, QueryTokens
+from pipeline.types import Box, Hit, Modality, ModelId, PageInput, PictureInput, QueryTokens
 from pipeline.where_on_page import page_maps
 
 Vector = npt.NDArray[np.float32]  # one, (dim,)
 LEGS = ("text", "image", "page", "maxsim", "bm25")
 KINDS: tuple[Modality, ...] = ("text", "image", "page")
 DEPTH = 100  # candidates of a leg; more only if more hits are asked for
+EXAMPLE_VECTORS = 64  # of a page that is a query: its cost grows with them, and more find no more
 EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
 
 
@@ -109,10 +112,16 @@ class Searcher:
         return list(self.answer_many([query], Scope(k, modality, where, legs))[0].hits)
 
     def search_picture(
-        self, picture: Path, *, k: int = 10, modality: Modality | None = None, where: str | None = None
+        self,
+        picture: Path,
+        *,
+        k: int = 10,
+        modality: Modality | None = None,
+        where: str | None = None,
+        page: PageInput | None = None,
     ) -> list[Hit]:
-        """The k best rows for a picture, by its vector in the unified space."""
-        return list(self.answer_picture(picture, Scope(k, modality, where)).hits)
+        """The k best rows for a picture; `page` is the same picture as a page, if it may be one."""
+        return list(self.answer_picture(picture, Scope(k, modality, where), page).hits)
 
     def answer_many(self, queries: Sequence[str], scope: Scope | None = None) -> list[Answer]:
         """One answer a query, in order; the queries are embedded together. Raises UsageError for an empty query."""
@@ -125,21 +134,39 @@ class Searcher:
         vectors = self._query_vectors(queries, scope)
         return [self._answer(query, vectors[i], scope) for i, query in enumerate(queries)]
 
-    def answer_picture(self, picture: Path, scope: Scope | None = None) -> Answer:
-        """Pictures by likeness first, texts that fit it keep some places. Raises UsageError if it is unreadable."""
+    def answer_picture(self, picture: Path, scope: Scope | None = None, page: PageInput | None = None) -> Answer:
+        """Rows like a picture; with `page`, the picture as a page, pages that look and read like it come first.
+
+        Pictures by likeness of their vectors; pages by their dense vector and by MaxSim, the page's own vectors being
+        the query; texts that fit keep some places. Raises UsageError if the picture is unreadable.
+        """
         scope = scope or Scope()
         if not any(self._counts.values()):
             return Answer(notes=(EMPTY,))
         self._check("unified", self._unified.id, self.store.models.unified)
         try:
             vector = self._unified.embed_pictures([PictureInput(picture)])[0]
+            legs = self._dense(QueryVectors(vector, vector), scope)
+            tokens, chosen = (None, "") if page is None else self._like_page(page, legs, scope)
         except Permanent as error:
             raise UsageError(str(error)) from error
-        legs = self._dense(QueryVectors(vector, vector), scope)
-        pictures, words = merge(legs.get("image", ())), merge(legs.get("text", ()), legs.get("page", ()))
-        first, second = (pictures, words) if pictures else (words, pictures)
-        hits, maps = self._hits(keep_places(first, second, self._weights["image"]), legs, scope.k)
-        return Answer(hits, maps=maps)
+        hits, maps = self._hits(mix_example(legs, self._weights, is_page=page is not None), legs, scope.k, tokens)
+        return Answer(hits, pages=chosen, maps=maps)
+
+    def _like_page(self, page: PageInput, legs: dict[str, Scored], scope: Scope) -> tuple[QueryTokens | None, str]:
+        """Puts what is like the page into `legs` instead of what is like its picture: by its words and by MaxSim."""
+        if not any(scope.has(leg) for leg in ("text", "page", "maxsim")):
+            return None, ""
+        self._check("pages", self._pages.id, self.store.models.pages)
+        read = self._pages.embed_pages([page])[0]
+        vector = page_vectors([read.text], self._unified)[0]
+        dense = {} if vector is None else self._dense(QueryVectors(vector, vector), scope)
+        legs |= {leg: dense.get(leg, []) for leg in ("text", "page") if leg in legs}
+        tokens = as_query(read.vectors, EXAMPLE_VECTORS)
+        chosen = ""
+        if scope.has("maxsim"):
+            legs["maxsim"], chosen = self._maxsim(tokens, [id for id, _ in legs.get("page", ())], scope)
+        return tokens, chosen
 
     # legs -----------------------------------------------------------------------------------------------------
 
@@ -185,7 +212,7 @@ class Searcher:
         return self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
 
     def _maxsim(self, tokens: QueryTokens | None, others: Sequence[str], scope: Scope) -> tuple[Scored, str]:
-        if tokens is None:
+        if tokens is None or not self._counts["page"]:
             return [], "no pages"
         found = self._page_search.score(tokens, others, scope.where, scope.depth)
         return found.ranked, found.chosen

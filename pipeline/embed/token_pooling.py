@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.types import Vectors
+from pipeline.types import QueryTokens, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,18 @@ def hierarchical(vectors: Vectors, factor: int) -> Pooled:
     sums = np.zeros((group.max() + 1, vectors.shape[1]), np.float32)
     np.add.at(sums, group, vectors)
     return Pooled(unit(sums), group.astype(np.int32))
+
+
+def as_query(vectors: npt.NDArray[np.floating[Any]], most: int) -> QueryTokens:
+    """A page's vectors (n, dim) as a query of at most `most`: means of those alike, weighted by how many they are.
+
+    >>> tokens = as_query(np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float16), 2)
+    >>> tokens.vectors[np.argsort(tokens.weights)].tolist(), sorted(tokens.weights.tolist())
+    ([[0.0, 1.0], [1.0, 0.0]], [1.0, 3.0])
+    """
+    rows = np.asarray(vectors, np.float32)
+    grouped = hierarchical(rows, max(1, -(-len(rows) // most)))
+    return QueryTokens(grouped.vectors, np.bincount(grouped.group, minlength=len(grouped.vectors)).astype(np.float32))
 
 
 def unit(rows: npt.NDArray[np.float32]) -> Vectors:
