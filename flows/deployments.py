@@ -25,7 +25,7 @@ from pipeline.errors import UsageError
 class Deployment:
     """A flow that a server can start: by hand with the form of its parameters, by a cron line, or by another flow."""
 
-    name: str
+    name: str  # of the flow, and of its deployment
     entrypoint: str  # module.function, so that it works wherever docmill is installed
     description: str
     cron: str = ""

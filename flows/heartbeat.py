@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
@@ -18,9 +19,9 @@ MESSAGE = (
 )
 
 
-def install(client: SyncPrefectClient, silence_s: float = SILENCE_S) -> None:
-    """Make the automation, or bring one of an earlier start up to date."""
-    wanted = automation(silence_s)
+def install(client: SyncPrefectClient, flows: Sequence[str], silence_s: float = SILENCE_S) -> None:
+    """Make the automation for runs of these flows, or bring one of an earlier start up to date."""
+    wanted = automation(flows, silence_s)
     known = client.read_automations_by_name(NAME)
     if not known:
         client.create_automation(wanted)
@@ -30,14 +31,20 @@ def install(client: SyncPrefectClient, silence_s: float = SILENCE_S) -> None:
     client.update_automation(known[0].id, wanted)
 
 
-def automation(silence_s: float) -> AutomationCore:
-    """After a heartbeat of a run another one, or its end, is expected within so many seconds."""
+def automation(flows: Sequence[str], silence_s: float) -> AutomationCore:
+    """After the start or a heartbeat of a run another one, or its end, is expected within so many seconds.
+
+    Other flows of the same server, which may have no heartbeats, are left alone.
+    """
     return AutomationCore(
         name=NAME,
         description="Installed by `docmill serve`.",
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            after={"prefect.flow-run.heartbeat"},
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "flow", "prefect.resource.name": list(flows)}
+            ),
+            after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
             expect={
                 "prefect.flow-run.heartbeat",
                 "prefect.flow-run.Completed",

@@ -1,33 +1,30 @@
-"""Makes a Prefect server ready for docmill: work pool, limits, automation, deployments; all may be there already."""
+"""Makes a Prefect server ready for docmill: work pool, automation, deployments; all may be there already."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
 
 from flows import heartbeat
-from flows.deployments import apply, scheduled
+from flows.deployments import Deployment, apply
 from flows.server import reached
 from pipeline.config import Settings
 from pipeline.errors import UsageError
 
-LIMITS = {"docmill-commit": 1}  # global concurrency limits: slots that writers on several machines share
 
-
-def prepare_server(settings: Settings, folder: Path, tell: Callable[[str], None]) -> None:
-    """Set up the server that Prefect's settings name. Raises `UsageError` for a pool or schedule that cannot be used,
+def prepare_server(
+    settings: Settings, deployments: Sequence[Deployment], folder: Path, tell: Callable[[str], None]
+) -> None:
+    """Set up the server that Prefect's settings name. Raises `UsageError` for a work pool that cannot be used,
     `ServerError` if the server fails."""
-    deployments = scheduled(settings.schedule)
     pool = settings.serve.pool
     with reached(), get_client(sync_client=True) as client:
         _make_pool(client, pool, tell)
-        for name, slots in LIMITS.items():
-            _make_limit(client, name, slots)
-        heartbeat.install(client)
+        heartbeat.install(client, [deployment.name for deployment in deployments])
         apply(client, deployments, folder=folder, pool=pool, schedule=settings.schedule)
 
 
@@ -42,10 +39,3 @@ def _make_pool(client: SyncPrefectClient, name: str, tell: Callable[[str], None]
             ) from None
         if there.is_paused:
             tell(f"the work pool {name} is paused: no run starts until it is resumed in the UI")
-
-
-def _make_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
-    try:
-        client.read_global_concurrency_limit_by_name(name)
-    except ObjectNotFound:
-        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))

@@ -66,11 +66,13 @@ def serve(
         if server is None:
             server = stack.enter_context(_server(settings.serve, home, environment))
         import_prefect()
+        from flows.deployments import scheduled
         from flows.prepare_server import prepare_server
 
+        deployments = scheduled(settings.schedule)
         if server.process is not None:
             server.process.wait_for(server.served.api)
-        prepare_server(settings, folder, tell)
+        prepare_server(settings, deployments, folder, tell)
         worker = stack.enter_context(_worker(settings.serve, environment))
         if server.process is not None:
             note_server(home, server.served.api)
