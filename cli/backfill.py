@@ -22,9 +22,9 @@ from pipeline.backfill.choice import Choice, Work, to_reparse
 from pipeline.backfill.reroute import Change, reroute
 from pipeline.config import Settings
 from pipeline.errors import UsageError
-from pipeline.ingest.open import models_of
+from pipeline.ingest.open import models_of, models_to_pin
 from pipeline.ingest.run import recipes_of
-from pipeline.store import Models, Store, find_store
+from pipeline.store import Store, find_store
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
@@ -119,7 +119,7 @@ def reroute_pages(common: Common, options: Options) -> int | None:
 def _open(common: Common) -> tuple[Settings, Store]:
     settings = common.settings
     unified, pages = models_of(settings)
-    store = find_store(settings.store, Models(unified.id, pages.id))
+    store = find_store(settings.store, models_to_pin(settings, unified, pages))
     if store is None:
         raise UsageError(f"no docmill store at {settings.store}: run `docmill ingest` first, or give --store")
     return settings, store

@@ -15,6 +15,7 @@ from cli.hits import print_answer
 from cli.output import Common, common_options, console, json_line, one_line, print_line, warn
 from cli.save_pages import Saved, check_folder, save_pages
 from pipeline.config import Settings
+from pipeline.embed.choices import choices_of
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
@@ -119,8 +120,9 @@ def _answer_example(searcher: Searcher, image: Path, number: int, scope: Scope, 
 def open_searcher(settings: Settings) -> Searcher:
     """The searcher these settings describe; models load at the first query that needs them."""
     store = open_store(settings.store)
-    pages = load_pages(settings.pages_model, pooling=settings.page.pooling)
-    return Searcher(store, load_unified(settings.unified), pages, settings.search)
+    choices = choices_of(settings, store.models.dtypes(), store.models.accepted)
+    pages = load_pages(settings.pages_model, choices, pooling=settings.page.pooling)
+    return Searcher(store, load_unified(settings.unified, choices), pages, settings.search)
 
 
 def read_batch(path: Path) -> Iterator[BatchQuery]:

@@ -39,6 +39,8 @@ def _show(found: Mapping[str, Any], out: Console) -> None:
     table.add_row("documents", _counts(found["documents"]) or "none")
     for kind, model in found["models"].items():
         table.add_row(f"model ({kind})", one_line(model))
+    for terms in found["accepted"]:
+        table.add_row("accepted", f"{one_line(terms)} (no commercial use)")
     for name, size in found["bytes"].items():
         table.add_row(f"table {name}", f"{size_text(size)}, version {found['versions'][name]}")
     if "pages" in found:

@@ -90,6 +90,43 @@ class OcrSettings(Section):
     store: str = Field(default="", description="another store, from which the words of pages it has read are taken")
 
 
+class Model(Section):
+    """How hub models and models in folders run; the built-in ones need none of it."""
+
+    dims: int = Field(
+        default=0, ge=0, le=16_384, description="first dimensions that are kept (Matryoshka); 0 keeps all"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where models run; auto: a GPU")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto: what the store was made with, else half on a GPU and float32 on a CPU"
+    )
+    batch: int = Field(default=0, ge=0, le=4096, description="texts or pictures in one pass; 0 finds it by trial")
+
+
+class OwnModel(Section):
+    """A model of the user's own, with the fields of the catalog: `[models.NAME]`."""
+
+    task: Literal["unified", "pictures", "text"]
+    repository: str = Field(min_length=1, description="repository of the hub, or a folder")
+    commit: str = ""
+    loader: Literal["sentence-transformers", "clip", "nomic", "remote"] = "sentence-transformers"
+    second: str = ""
+    second_commit: str = ""
+    dim: int = Field(default=0, ge=0)
+    dims: tuple[int, ...] = ()
+    context: int = Field(default=0, ge=0)
+    parameters: str = ""
+    languages: str = ""
+    query: str | None = None
+    passage: str | None = None
+    legs: tuple[str, ...] = ()
+    licence: str = "not told"
+    commercial: bool = True
+    needs: tuple[str, ...] = ()
+    figures: str = ""
+    note: str = ""
+
+
 class SearchWeights(Section):
     """Weights of the legs when their rankings are fused."""
 
@@ -153,7 +190,12 @@ class Settings(Section):
 
     store: str = Field(default="./docmill-data", min_length=1, description="database directory or object-store URI")
     unified: str = Field(default="builtin", min_length=1, description="embedder of passages and pictures")
+    text: str = Field(default="", description="embedder of passages beside a `unified` that is for pictures only")
     pages_model: str = Field(default="builtin", alias="pages", min_length=1, description="embedder of page pictures")
+    accept_noncommercial: bool = Field(default=False, description="take models whose licence forbids commercial use")
+    remote_code: tuple[str, ...] = Field(
+        default=(), description="code of models that may run: MODEL-REVISION:CODE-REVISION, as its refusal says it"
+    )
     workers: int = Field(default=0, ge=0, le=256, description="parse workers; 0 means one a core")
     lock_wait_s: float = Field(default=1800, ge=0, description="seconds a run waits for another one on the same store")
     retries: int = Field(
@@ -170,6 +212,8 @@ class Settings(Section):
     chunks: Chunks = Chunks()
     page: Pages = Pages()
     ocr: OcrSettings = OcrSettings()
+    model: Model = Model()
+    models: dict[str, OwnModel] = Field(default={}, description="models of your own, by name; fields as in the catalog")
     search: SearchWeights = SearchWeights()
     schedule: Schedule = Schedule()
     canary: Canary = Canary()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -143,15 +143,20 @@ class Searcher:
         scope = scope or Scope()
         if not any(self._counts.values()):
             return Answer(notes=(EMPTY,))
-        self._check("unified", self._unified.id, self.store.models.unified)
+        self._check_unified()
         try:
             vector = self._unified.embed_pictures([PictureInput(picture)])[0]
-            legs = self._dense(QueryVectors(vector, vector), scope)
+            legs = self._dense(QueryVectors(vector, vector), self._seen(scope))
             tokens, chosen = (None, "") if page is None else self._like_page(page, legs, scope)
         except Permanent as error:
             raise UsageError(str(error)) from error
         hits, maps = self._hits(mix_example(legs, self._weights, is_page=page is not None), legs, scope.k, tokens)
         return Answer(hits, pages=chosen, maps=maps)
+
+    def _seen(self, scope: Scope) -> Scope:
+        """What a picture's own vector can find: where pictures have a model of their own, pictures."""
+        alone = self._unified.pictures_id is not None
+        return replace(scope, legs=[leg for leg in scope.legs if leg == "image"]) if alone else scope
 
     def _like_page(self, page: PageInput, legs: dict[str, Scored], scope: Scope) -> tuple[QueryTokens | None, str]:
         """Puts what is like the page into `legs` instead of what is like its picture: by its words and by MaxSim."""
@@ -160,8 +165,9 @@ class Searcher:
         self._check("pages", self._pages.id, self.store.models.pages)
         read = self._pages.embed_pages([page])[0]
         vector = page_vectors([read.text], self._unified)[0]
-        dense = {} if vector is None else self._dense(QueryVectors(vector, vector), scope)
-        legs |= {leg: dense.get(leg, []) for leg in ("text", "page") if leg in legs}
+        told = replace(scope, legs=[leg for leg in scope.legs if leg != "image"])
+        dense = {} if vector is None else self._dense(QueryVectors(vector, vector), told)
+        legs |= {leg: dense.get(leg, []) for leg in ("text", "page") if leg in legs or leg in dense}
         tokens = as_query(read.vectors, EXAMPLE_VECTORS)
         chosen = ""
         if scope.has("maxsim"):
@@ -186,7 +192,7 @@ class Searcher:
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
             return [None] * len(queries)
-        self._check("unified", self._unified.id, self.store.models.unified)
+        self._check_unified()
         words = self._unified.embed_queries(queries)
         pictures = self._unified.embed_picture_queries(queries, words) if scope.has("image") else words
         return [QueryVectors(*pair) for pair in zip(words, pictures, strict=True)]
@@ -254,16 +260,18 @@ class Searcher:
         return tuple(hits), maps
 
     def _notes(self, query: str, embedded: bool) -> tuple[str, ...]:
-        budget = self._unified.max_tokens
-        if not embedded or (tokens := self._unified.count_tokens([query])[0]) <= budget:
-            return ()
-        return (f"the query has {tokens} tokens, the model reads {budget} at once: its vector is a mean over parts",)
+        return self._unified.notes(query) if embedded else ()
 
-    def _check(self, setting: str, loaded: ModelId, pinned: ModelId) -> None:
+    def _check_unified(self) -> None:
+        unified, models = self._unified, self.store.models
+        self._check("text" if unified.pictures_id and models.pictures else "unified", unified.id, models.unified)
+        self._check("unified", unified.pictures_id, models.pictures)
+
+    def _check(self, setting: str, loaded: ModelId | None, pinned: ModelId | None) -> None:
         if pinned != loaded:
             raise ModelMismatch(
-                f"the table was made with {pinned}, but `{setting}` is now {loaded}; "
-                f"set `{setting}` back, or make a new store"
+                f"the table was made with {pinned or 'no such model'}, but `{setting}` is now {loaded or 'not set'}; "
+                f"set `{setting}` back, or embed again: docmill ingest SOURCE... --store NEW-STORE"
             )
 
 

@@ -154,6 +154,8 @@ def _typed(text: str, field: FieldInfo) -> Any:
     text = text.strip()
     if field.annotation is str or get_origin(field.annotation) is Literal:
         return text
+    if get_origin(field.annotation) is dict:
+        return _json(text)
     if field.annotation is bool:
         return WORDS.get(text.lower(), text)
     if field.annotation not in (int, float):
@@ -164,6 +166,13 @@ def _typed(text: str, field: FieldInfo) -> Any:
         pass
     try:
         return float(text)
+    except ValueError:
+        return text
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
     except ValueError:
         return text
 
@@ -184,8 +193,15 @@ def _nested(last: Mapping[str, Given]) -> dict[str, Any]:
         node = tree
         for section in sections:
             node = node.setdefault(section, {})
-        node[name] = tuple(item.value) if isinstance(item.value, list) else item.value
+        node[name] = _frozen(item.value)
     return tree
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as the tuples that a frozen model holds, those within tables too."""
+    if isinstance(value, list):
+        return tuple(_frozen(part) for part in value)
+    return {key: _frozen(part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 def _unknown(item: Given, fields: Mapping[str, FieldInfo]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.embed import Frequencies
+from pipeline.embed.notes import too_long
 from pipeline.types import (
     ModelId,
     PageEmbedding,
@@ -39,6 +40,7 @@ class WordUnified:
     id = ModelId("words", "1", DIM, "counts")
     max_tokens = 40
     one_scale = True
+    pictures_id: ModelId | None = None
 
     def __init__(self) -> None:
         self.embedded: list[str] = []
@@ -46,6 +48,9 @@ class WordUnified:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
+
+    def notes(self, query: str) -> tuple[str, ...]:
+        return too_long(self.count_tokens([query])[0], self.max_tokens)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         self.embedded += texts

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.embed.builtin.text import MAX_TOKENS, MiniLM, minilm, unit
 from pipeline.embed.builtin.windows import windows_of
-from pipeline.embed.catalog import PAGES, UNIFIED, nearest
+from pipeline.embed.catalog import TASKS, catalog, nearest, resolve
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
 
@@ -32,22 +32,23 @@ def test_unknown_name_is_a_usage_error_that_lists_the_known_ones() -> None:
 
 def test_nearest_name_comes_first() -> None:
     """The list of names starts with the one most like what was typed."""
-    names = dict.fromkeys(("siglip-2", "builtin", "builtin-multilingual", "nomic"), UNIFIED["builtin"])
+    names = dict.fromkeys(("siglip-2", "builtin", "builtin-multilingual", "nomic"), catalog("unified")["builtin"])
 
     assert nearest("builtin-multilingal", names)[0] == "builtin-multilingual"
     assert nearest("Nomic", names)[0] == "nomic"
 
 
 def test_catalog_entries_are_complete() -> None:
-    """Each model says where its code is, its licence, size and legs."""
-    for entry in (*UNIFIED.values(), *PAGES.values()):
-        module, _, attribute = entry.target.partition(":")
-
-        assert module.startswith("pipeline.embed.")
-        assert attribute.isidentifier()
-        assert entry.licence
-        assert entry.dim > 0
-        assert entry.context_tokens > 0
+    """Each model says how it loads, its licence, size and legs; a commit is whole or missing."""
+    for task in TASKS:
+        for name, entry in catalog(task).items():
+            assert entry.licence, name
+            assert entry.dim > 0
+            assert entry.context > 0
+            assert set(entry.legs) <= {"text", "image", "page"}
+            assert entry.legs
+            assert len(entry.commit) in (0, 40)
+            assert not entry.is_built_in or callable(resolve(entry))
         assert set(entry.legs) <= {"text", "image", "page"}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.embed.catalog import PAGES
+from pipeline.embed.catalog import LATE, catalog
 from pipeline.embed.late_picture import usual_size
 from pipeline.embed.pages import load_pages
 from pipeline.embed.token_pooling import hierarchical
@@ -90,7 +90,7 @@ def test_a_map_knows_cells_without_a_vector_and_empty_questions() -> None:
 
 def test_every_hub_model_of_the_catalog_can_be_pinned() -> None:
     """Each names a repository, and its commit where one is known."""
-    hub = {name: entry for name, entry in PAGES.items() if entry.repository}
+    hub = {name: entry for name, entry in catalog("pages").items() if entry.repository and entry.loader == LATE}
 
     assert set(hub) == {"colpali-v1.3", "colqwen2-v1.0", "colmodernvbert"}
     assert all(len(entry.commit) in (0, 40) and entry.parameters for entry in hub.values())

@@ -92,9 +92,9 @@ def test_a_deleted_document_that_came_back_is_new() -> None:
 def test_limits_change_attempts_but_not_rows() -> None:
     """Raising a limit retries failures and leaves indexed documents alone."""
     models = (ModelId("a", "1", 4, "mean"), ModelId("b", "1", 4, "none"))
-    plain = make_recipes(Settings(), *models, versions=Versions("1", "1", "1", "1"))
+    plain = make_recipes(Settings(), models, versions=Versions("1", "1", "1", "1"))
     raised = make_recipes(
-        Settings.model_validate({"limits": {"pages": 5}}), *models, versions=Versions("1", "1", "1", "1")
+        Settings.model_validate({"limits": {"pages": 5}}), models, versions=Versions("1", "1", "1", "1")
     )
 
     assert (plain.rows == raised.rows, plain.attempt == raised.attempt) == (True, False)

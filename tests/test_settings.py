@@ -61,6 +61,7 @@ def test_every_setting_can_come_from_a_variable(tmp_path, key):
     defaults = {row.key: row.value for row in describe(Settings(), {})}
     filled = {"workers": 3, "page.pooling": 2, "web.depth": 2, "sources.hidden": True, "schedule.ingest": "0 * * * *"}
     filled |= {"schedule.retry": "0 1 * * *", "schedule.canary": "0 2 * * *", "canary.gate": True}
+    filled |= {"accept_noncommercial": True, "model.dims": 256, "model.batch": 4, "models": "{}"}
     value = defaults[key] or filled.get(key, ["x"])
 
     loaded = load(tmp_path, env={variable_of(key): ",".join(value) if isinstance(value, list) else str(value)})

@@ -28,6 +28,11 @@ class Unified(Protocol):
     def id(self) -> ModelId: ...
 
     @property
+    def pictures_id(self) -> ModelId | None:
+        """The model of the pictures, if it is another one, with a space of its own; else None."""
+        ...
+
+    @property
     def one_scale(self) -> bool:
         """True if the cosines that a question has to passages and to pictures can be compared."""
         ...
@@ -39,6 +44,10 @@ class Unified(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of content of each text, by the model's own tokenizer, without special tokens."""
+        ...
+
+    def notes(self, query: str) -> tuple[str, ...]:
+        """What a person should know of this question: that it is longer than the model reads at once."""
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors: ...

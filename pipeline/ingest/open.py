@@ -15,10 +15,11 @@ from platformdirs import user_cache_path
 
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
+from pipeline.embed.choices import choices_of
 from pipeline.embed.ocr import Ocr
 from pipeline.embed.ocr_models import find_models
 from pipeline.embed.pages import load_pages
-from pipeline.embed.unified import load_unified
+from pipeline.embed.unified import accepted_terms, load_unified
 from pipeline.errors import UsageError
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
@@ -46,7 +47,7 @@ def open_ingest(
     """
     check_sources(settings, specs, cwd, manifest)
     unified, page_model = models_of(settings)
-    models = Models(unified.id, page_model.id)
+    models = models_to_pin(settings, unified, page_model)
     store = open_store(settings.store, create=models, wait_s=settings.lock_wait_s, waiting=waiting)
     with store.writer(settings.lock_wait_s, waiting):
         work_dir = work_folder(settings.store)
@@ -82,7 +83,7 @@ def open_shared(
     Raises `UsageError` if there is no store, unless it is to be made, `NotAStore`, `ModelMismatch`.
     """
     unified, page_model = models_of(settings)
-    models = Models(unified.id, page_model.id)
+    models = models_to_pin(settings, unified, page_model)
     store = open_store(settings.store, create=models) if create else find_store(settings.store, models)
     if store is None:
         raise UsageError(f"no docmill store at {settings.store}: run `docmill ingest` first, or give --store")
@@ -139,13 +140,30 @@ def _check_there(store: str, specs: Sequence[str]) -> None:
 
 
 def models_of(settings: Settings) -> tuple[Unified, PageModel]:
-    """The two embedders a configuration names; their weights load when they are first asked to embed.
+    """The embedders a configuration names; their weights load when they are first asked to embed.
 
-    Raises `UsageError` for names and OCR languages that nothing on this machine stands behind.
+    Where the settings leave the precision open, it is what the store was made with, if there is one; a licence that was
+    accepted for the store need not be accepted again. Raises `UsageError` for names and OCR languages that nothing on
+    this machine stands behind.
     """
+    pinned = _made_with(settings.store)
     reader = Ocr(find_models(settings.ocr.language, settings.ocr.models))
-    pages = load_pages(settings.pages_model, threads=0, pooling=settings.page.pooling, reader=reader)
-    return load_unified(settings.unified, threads=0), pages
+    choices = choices_of(settings, pinned.dtypes() if pinned else {}, pinned.accepted if pinned else ())
+    pages = load_pages(settings.pages_model, choices, threads=0, pooling=settings.page.pooling, reader=reader)
+    return load_unified(settings.unified, choices, threads=0), pages
+
+
+def _made_with(store: str) -> Models | None:
+    try:
+        return open_store(store).models
+    except UsageError:  # there is none yet
+        return None
+
+
+def models_to_pin(settings: Settings, unified: Unified, pages: PageModel) -> Models:
+    """What a store that is made now is pinned to."""
+    accepted = accepted_terms(choices_of(settings), settings.unified, settings.text, settings.pages_model)
+    return Models(unified.id, pages.id, unified.pictures_id, accepted)
 
 
 def work_folder(store: str) -> Path:

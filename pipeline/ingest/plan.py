@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -65,12 +65,13 @@ class Decision:
 SAME = Decision("unchanged", "same")
 
 
-def make_recipes(settings: Settings, unified: ModelId, pages: ModelId, versions: Versions, reader: str = "") -> Recipes:
+def make_recipes(settings: Settings, models: Sequence[ModelId | None], versions: Versions, reader: str = "") -> Recipes:
     """Recipes from the versions of the stages, the models, the reader of pages and the settings that change rows.
 
     A recipe has three parts, EMBEDDING.READING.ROUTER, so that what only one of them changes can be told.
     """
-    embedding = _digest([versions.context, str(unified), str(pages), reader, settings.page.dpi])[:8]
+    named = [str(id) for id in models if id is not None]
+    embedding = _digest([versions.context, *named, reader, settings.page.dpi])[:8]
     reading = _digest([versions.parser, versions.chunker, settings.chunks.tokens, settings.page.dpi])[:8]
     rows = f"{embedding}.{reading}.{versions.router}"
     return Recipes(rows, _digest([rows, settings.limits.model_dump()]), bool(settings.sources.passwords))

@@ -27,7 +27,7 @@ from pipeline.ingest.forecast import (
     row_bytes,
 )
 from pipeline.ingest.manifest import Entry, Header, ManifestWriter, PlannedAction, store_name, writing
-from pipeline.ingest.open import models_of
+from pipeline.ingest.open import models_of, models_to_pin
 from pipeline.ingest.plan import Recipes
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.run import recipes_of
@@ -37,7 +37,7 @@ from pipeline.ingest.web import open_crawl
 from pipeline.parse.sniff import sniff
 from pipeline.sources.listing import is_object, is_web, name_of, pages
 from pipeline.sources.web.kept import Overlay
-from pipeline.store import Models, Store, find_store
+from pipeline.store import Store, find_store
 from pipeline.types import Found
 
 SAMPLE = 20  # documents
@@ -96,7 +96,7 @@ def preview(
     `UsageError` for sources that are not there or hold no files, `ModelMismatch` and `NotAStore` as an ingest would.
     """
     unified, page_model = models_of(settings)
-    store = find_store(settings.store, Models(unified.id, page_model.id))
+    store = find_store(settings.store, models_to_pin(settings, unified, page_model))
     recipes = replace(recipes_of(settings, unified, page_model), refresh=refresh)
     with ExitStack() as stack:
         listing = _listing(specs, settings, cwd, stack, frozen=out is not None)

@@ -386,4 +386,4 @@ class _DocumentFailed(Exception):
 def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
     """The recipes a run with these settings and models works by."""
     versions = Versions(PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, f"{CONTEXT_VERSION}-{PAGE_VECTOR_VERSION}")
-    return make_recipes(settings, unified.id, pages.id, versions, pages.reader.id)
+    return make_recipes(settings, (unified.id, pages.id, unified.pictures_id), versions, pages.reader.id)

@@ -23,7 +23,7 @@ from pipeline.store.schema import CORPUS, TABLES, Models, clean
 from pipeline.store.shards import Listed, WorkLists
 from pipeline.store.tables import Tables
 from pipeline.store.where import sql_literal
-from pipeline.types import DocumentRecord, Modality, Outline, Route
+from pipeline.types import DocumentRecord, Modality, ModelId, Outline, Route
 
 LOCK_WAIT_S = 10.0
 SCHEMES = ("s3://", "gs://", "az://")
@@ -391,7 +391,8 @@ class Store:
                 "bytes": {name: self._bytes(name) for name in TABLES},
                 "versions": {name: self._tables.version(name) for name in TABLES},
                 "indexes": {name: indexes.coverage(table) for name, table in tables.items()},
-                "models": {"unified": str(self.models.unified), "pages": str(self.models.pages)},
+                "models": {name: str(id) for name, id in _named(self.models) if id is not None},
+                "accepted": list(self.models.accepted),
             }
 
     # helpers --------------------------------------------------------------------------------------------------
@@ -453,8 +454,17 @@ def _missing(uri: str) -> str:
 
 
 def _mismatch(uri: str, pinned: Models, wanted: Models) -> str:
-    pairs = (("unified", pinned.unified, wanted.unified), ("pages", pinned.pages, wanted.pages))
     differing = "; ".join(
-        f"{kind}: the store has {old}, the settings say {new}" for kind, old, new in pairs if old != new
+        f"{kind}: the store has {old or 'none'}, the settings say {new or 'none'}"
+        for (kind, old), (_, new) in zip(_named(pinned), _named(wanted), strict=True)
+        if old != new
     )
-    return f"{uri}: made with another model ({differing}). Set them back, or give another --store"
+    return (
+        f"{uri}: made with another model ({differing}). Set them back, or embed again: docmill ingest SOURCE... "
+        "--store NEW-STORE"
+    )
+
+
+def _named(models: Models) -> tuple[tuple[str, ModelId | None], ...]:
+    """The models by the names that people see: where pictures have their own, `unified` is that of the texts."""
+    return (("unified", models.unified), ("pages", models.pages), ("pictures", models.pictures))

@@ -8,7 +8,7 @@ from typing import Any
 from lancedb.index import Bitmap, BTree, HnswSq, IvfRq
 
 from pipeline.store.edge import retrying
-from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS, VECTORS
+from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS, PICTURES, VECTORS
 from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
@@ -99,8 +99,9 @@ def _vector_indexes(table: Any) -> dict[str, Any]:
     configs: dict[str, Any] = {}
     if "vector" not in table.schema.names:
         return configs
-    if table.count_rows() > EXACT_VECTORS and _trainable(table, "vector"):
-        configs["vector"] = HnswSq(distance_type="cosine")
+    for column in ("vector", PICTURES):
+        if column in table.schema.names and table.count_rows() > EXACT_VECTORS and _trainable(table, column):
+            configs[column] = HnswSq(distance_type="cosine")
     divisible = table.schema.field("multivector").type.value_type.list_size % 8 == 0  # as this kind of index demands
     pages = table.count_rows("modality = 'page'")
     if divisible and pages > EXACT_PAGES and _trainable(table, "multivector"):

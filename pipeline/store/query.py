@@ -17,7 +17,7 @@ from lancedb.query import MatchQuery
 from pipeline.errors import UsageError
 from pipeline.store.edge import reason
 from pipeline.store.indexes import EXACT_VECTORS, PROBES
-from pipeline.store.schema import CORPUS, VECTORS, clean
+from pipeline.store.schema import CORPUS, PICTURES, VECTORS, clean
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
 from pipeline.types import Modality, Route
@@ -122,11 +122,12 @@ def nearest(
     """Exact while few rows come into question; above that an approximate search whose best are scored exactly."""
     table = tables.open(CORPUS)
     wanted = np.asarray(vector, np.float32).reshape(-1)
-    dim = table.schema.field("vector").type.list_size
+    column = PICTURES if modality == "image" and PICTURES in table.schema.names else "vector"
+    dim = table.schema.field(column).type.list_size
     if wanted.shape != (dim,) or not np.isfinite(wanted).all():
         raise UsageError(f"a query vector must be {dim} finite numbers, this one has shape {wanted.shape}")
     condition = both(f"modality = {sql_literal(modality)}", where)
-    query = table.search(wanted, vector_column_name="vector").distance_type("cosine").where(condition, prefilter=True)
+    query = table.search(wanted, vector_column_name=column).distance_type("cosine").where(condition, prefilter=True)
     exact = table.count_rows(condition) <= EXACT_VECTORS
     query = query.bypass_vector_index() if exact else query.refine_factor(10)
     return _ranked(query.limit(k).select(["id", "_distance"]).to_arrow(), "_distance", lambda distance: 1.0 - distance)
@@ -223,17 +224,27 @@ def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVector
     columns = [name for name in ("id", "text", *VECTORS, "layout", "token_count") if name in there]
     for group in groups(ids, GROUP):
         for batch in tables.batches(CORPUS, is_one_of("id", group), columns, VECTOR_BATCH):
-            single, many = batch["vector"], batch["multivector"]
-            dense = iter(single.flatten().to_numpy().reshape(-1, single.type.list_size))  # those that are not null
+            many = batch["multivector"]
+            singles = _single(batch)
             late = _matrices(many.filter(pc.is_valid(many)), dim)
-            has_one, has_many = single.is_valid().to_pylist(), many.is_valid().to_pylist()
+            has_many = many.is_valid().to_pylist()
             layouts = batch["layout"].to_pylist() if "layout" in columns else [None] * len(batch)
             counts = batch["token_count"].to_pylist()
-            for name, text, one, several, layout, tokens in zip(
-                batch["id"].to_pylist(), batch["text"].to_pylist(), has_one, has_many, layouts, counts, strict=True
+            for name, text, vector, several, layout, tokens in zip(
+                batch["id"].to_pylist(), batch["text"].to_pylist(), singles, has_many, layouts, counts, strict=True
             ):
-                vector, matrix = next(dense) if one else None, next(late) if several else None
-                found[name] = RowVectors(text, vector, matrix, layout or "", tokens)
+                found[name] = RowVectors(text, vector, next(late) if several else None, layout or "", tokens)
+    return found
+
+
+def _single(batch: Any) -> list[npt.NDArray[np.float32] | None]:
+    """The one vector of each row, from whichever column holds it."""
+    found: list[npt.NDArray[np.float32] | None] = [None] * len(batch)
+    for column in (batch[name] for name in ("vector", PICTURES) if name in batch.schema.names):
+        dense = iter(column.flatten().to_numpy().reshape(-1, column.type.list_size))  # those that are not null
+        for place, is_there in enumerate(column.is_valid().to_pylist()):
+            if is_there:
+                found[place] = next(dense)
     return found
 
 

@@ -17,7 +17,17 @@ import pyarrow.ipc
 
 from pipeline.errors import StoreError
 from pipeline.store.edge import translated
-from pipeline.store.schema import MODELS_KEY, VECTORS, Models, clean, corpus_schema, load_models, row_id, to_json
+from pipeline.store.schema import (
+    MODELS_KEY,
+    PICTURES,
+    VECTORS,
+    Models,
+    clean,
+    corpus_schema,
+    load_models,
+    row_id,
+    to_json,
+)
 from pipeline.types import DocumentRecord, Row
 
 BATCH_ROWS = 128  # rows held before they go to disk
@@ -122,8 +132,10 @@ class RowFile:
         identity = row_id(record.doc_id, row.modality, row.ordinal)
         name = f"{record.source_uri}: {row.modality} row {row.ordinal}"
         vector, multivector = row.vector, row.multivector
+        own = self.models.pictures if row.modality == "image" else None
         if vector is not None:
-            vector = _checked(np.asarray(vector, np.float32)[None, :], self.models.unified.dim, name)[0]
+            dim = (own or self.models.unified).dim
+            vector = _checked(np.asarray(vector, np.float32)[None, :], dim, name)[0]
         if multivector is not None:
             multivector = _checked(np.asarray(multivector, np.float16), self.models.pages.dim, name)
         return {
@@ -134,8 +146,9 @@ class RowFile:
             "headings": [clean(heading) for heading in row.headings],
             "text": clean(row.text),
             "token_count": row.token_count,
-            "vector": vector,
+            "vector": None if own else vector,
             "multivector": multivector,
+            PICTURES: vector if own else None,
             "asset_id": None if row.picture is None else f"{record.doc_id}:{picture_name(row.picture)}",
             "route": row.route,
             "route_reason": row.route_reason,
@@ -166,7 +179,7 @@ def _shared(record: DocumentRecord, models: Models) -> dict[str, Any]:
         "content_sha256": record.content_sha256,
         "media_type": record.media_type,
         "title": clean(record.title),
-        "unified_model": str(models.unified),
+        "unified_model": " / ".join(str(id) for id in (models.unified, models.pictures) if id is not None),
         "page_model": str(models.pages),
         "recipe": record.recipe,
         "run_id": record.run_id,
@@ -196,7 +209,7 @@ def _array(field: Any, values: list[Any]) -> Any:
     if field.name not in VECTORS:
         return pa.array(values, field.type)
     missing = pa.array([value is None for value in values])
-    if field.name == "vector":
+    if field.name != "multivector":
         dim = field.type.list_size
         dense = np.concatenate([np.zeros(dim, np.float32) if value is None else value for value in values])
         return pa.FixedSizeListArray.from_arrays(pa.array(dense), dim, mask=missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,8 @@ from pipeline.types import Modality, ModelId
 
 CORPUS, DOCUMENTS, ASSETS = "corpus", "documents", "assets"
 TABLES = (DOCUMENTS, ASSETS, CORPUS)  # the order of creation: a store is whole once it has a corpus
-VECTORS = ("vector", "multivector")
+PICTURES = "picture_vector"  # a column of stores whose pictures have a model of their own
+VECTORS = ("vector", "multivector", PICTURES)
 MODELS_KEY = b"docmill.models"
 KEY = {
     b"lance-schema:unenforced-primary-key": b"true"
@@ -25,10 +26,16 @@ INSTANT = pa.timestamp("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The two models a store is pinned to."""
+    """The models a store is pinned to, and licences without commercial use that were accepted for them."""
 
     unified: ModelId
     pages: ModelId
+    pictures: ModelId | None = None  # where pictures have a model and a space of their own
+    accepted: tuple[str, ...] = field(default=(), compare=False)
+
+    def dtypes(self) -> dict[str, str]:
+        """What each model computed in, by its name, where that was a choice."""
+        return {id.name: id.dtype for id in (self.unified, self.pictures) if id is not None and id.dtype}
 
 
 def doc_id(uri: str) -> str:
@@ -51,6 +58,7 @@ def clean(text: str) -> str:
 
 def corpus_schema(models: Models) -> pa.Schema:
     text = pa.string()
+    own = [] if models.pictures is None else [pa.field(PICTURES, pa.list_(pa.float32(), models.pictures.dim))]
     return pa.schema(
         [
             pa.field("id", text, nullable=False, metadata=KEY),
@@ -79,6 +87,7 @@ def corpus_schema(models: Models) -> pa.Schema:
             pa.field("source_modified_at", INSTANT),
             pa.field("metadata", text),  # JSON object of strings, as `to_json` writes it
             pa.field("layout", text),  # of a page row: JSON, as `pipeline.layout` writes it; an older store lacks it
+            *own,
         ],
         metadata={MODELS_KEY: dump_models(models)},
     )
@@ -127,8 +136,14 @@ def dump_models(models: Models) -> bytes:
 
 def load_models(stored: bytes) -> Models:
     """Inverse of `dump_models`; raises ValueError, KeyError or TypeError for anything else."""
-    values: dict[str, dict[str, Any]] = json.loads(stored)
-    return Models(ModelId(**values["unified"]), ModelId(**values["pages"]))
+    values: dict[str, Any] = json.loads(stored)
+    pictures = values.get("pictures")
+    return Models(
+        ModelId(**values["unified"]),
+        ModelId(**values["pages"]),
+        None if pictures is None else ModelId(**pictures),
+        tuple(values.get("accepted", ())),
+    )
 
 
 def to_json(values: Mapping[str, str]) -> str:

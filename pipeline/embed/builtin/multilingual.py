@@ -14,6 +14,7 @@ from pipeline.embed.builtin.e5 import MAX_TOKENS, PASSAGE, QUERY, e5
 from pipeline.embed.builtin.pictures import E5_LABELS, Means, PictureModel, load_means
 from pipeline.embed.builtin.text import unit
 from pipeline.embed.builtin.unified import with_words
+from pipeline.embed.notes import too_long
 from pipeline.types import ModelId, PictureInput, Vectors
 
 
@@ -21,6 +22,7 @@ class MultilingualUnified:
     """`Unified` with pip alone, on a CPU. Weights load at the first vector of their kind."""
 
     one_scale = False
+    pictures_id: ModelId | None = None
 
     def __init__(self, *, threads: int = 0) -> None:
         self._text = e5(threads)
@@ -38,6 +40,9 @@ class MultilingualUnified:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(self._text.ids(text)) for text in texts]
+
+    def notes(self, query: str) -> tuple[str, ...]:
+        return too_long(self.count_tokens([query])[0], self.max_tokens)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self._text.embed(texts, PASSAGE)

@@ -120,7 +120,7 @@ def read_views(path: Path) -> Views:
     try:
         with Image.open(path) as opened:
             opened.draft("RGB", (4 * INPUT_PX, 4 * INPUT_PX))  # a large JPEG is decoded at a fraction of its size
-            picture = _on_white(opened)
+            picture = on_white(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Unreadable(f"{path.name}: the picture cannot be decoded ({error})") from error
     width, height = picture.size
@@ -133,7 +133,8 @@ def read_views(path: Path) -> Views:
     )
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
+def on_white(picture: Image.Image) -> Image.Image:
+    """The picture in RGB, white where it was transparent."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layer = picture.convert("RGBA")

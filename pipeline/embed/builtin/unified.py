@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.embed.builtin.pictures import PictureModel
 from pipeline.embed.builtin.text import DIM, MAX_TOKENS, minilm, unit
+from pipeline.embed.notes import too_long
 from pipeline.types import ModelId, PictureInput, Vectors
 
 CAPTION_SHARE = 0.5  # of words that belong to the picture
@@ -18,6 +19,7 @@ class BuiltinUnified:
     """`Unified` with pip alone, on a CPU, for English. Weights load at the first vector of their kind."""
 
     one_scale = True
+    pictures_id: ModelId | None = None
 
     def __init__(self, *, threads: int = 0) -> None:
         self._text = minilm(threads)
@@ -35,6 +37,9 @@ class BuiltinUnified:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._text.count_tokens(texts)
+
+    def notes(self, query: str) -> tuple[str, ...]:
+        return too_long(self.count_tokens([query])[0], self.max_tokens)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Passages of at most `max_tokens`; raises ValueError for a longer one."""

@@ -1,0 +1,54 @@
+"""Any model of sentence-transformers: text embedders, and those that take pictures as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.embed.catalog import Entry
+from pipeline.types import Vectors
+
+
+class SentenceTower:
+    def __init__(self, model: Any, has_prompts: bool) -> None:
+        """`has_prompts`: they stand in the texts already, so that the model's own are not added."""
+        self._model, self._has_prompts = model, has_prompts
+
+    def texts(self, texts: Sequence[str], *, are_queries: bool) -> Vectors:
+        if self._has_prompts:
+            return self._encode(self._model.encode, list(texts), prompt="")
+        return self._encode(self._model.encode_query if are_queries else self._model.encode_document, list(texts))
+
+    def pictures(self, pictures: Sequence[Image.Image]) -> Vectors:
+        return self._encode(self._model.encode_document, list(pictures))
+
+    def _encode(self, encode: Any, items: list[Any], **more: Any) -> Vectors:
+        found = encode(items, batch_size=len(items), show_progress_bar=False, convert_to_numpy=True, **more)
+        return np.asarray(found, np.float32)
+
+
+def load(folders: Sequence[Path], device: str, dtype: Any, entry: Entry, code_revision: str = "") -> SentenceTower:
+    from sentence_transformers import SentenceTransformer
+
+    (folder,) = folders
+    more: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    config = {"code_revision": code_revision} if code_revision else {}
+    model = SentenceTransformer(
+        str(folder),
+        device=device,
+        local_files_only=True,
+        trust_remote_code=bool(code_revision),
+        model_kwargs=more | config,
+        config_kwargs=config,
+    )
+    model.eval()
+    takes_pictures = "image" in set(getattr(model, "modalities", ["text"]))
+    if "image" in entry.legs and not takes_pictures:
+        architecture = json.loads((folder / "config.json").read_bytes()).get("architectures", ["model"])[0]
+        raise ValueError(f"sentence-transformers finds no way for pictures into this {architecture}")
+    return SentenceTower(model, entry.query is not None or entry.passage is not None)
