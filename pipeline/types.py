@@ -274,10 +274,15 @@ class PageEmbedding:
 
 @dataclass(frozen=True, slots=True)
 class QueryTokens:
-    """A query for late interaction: (tokens, dim) float32 unit rows and a weight for each."""
+    """A query for late interaction: (tokens, dim) float32 unit rows and a weight for each.
+
+    `own` (tokens,) is False for tokens that the model puts around a question: they count in MaxSim, but say nothing of
+    where on a page the answer is. None is True for all.
+    """
 
     vectors: Vectors
     weights: npt.NDArray[np.float32]
+    own: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def _map(
     asked = tokens if tokens is not None and len(tokens.vectors) and stored.multivector is not None else None
     if asked is not None and layout.grid is not None and stored.multivector is not None:
         _, _, width, height = row["bbox"]
-        scores = similarity_map(stored.multivector, layout.grid, asked.vectors, asked.weights)
+        weights = asked.weights if asked.own is None else asked.weights * asked.own
+        scores = similarity_map(stored.multivector, layout.grid, asked.vectors, weights)
         return map_of_cells(scores, width, height)
     if not layout.lines or (asked is None and not words):
         return None

@@ -88,6 +88,21 @@ def test_pages_and_questions_are_those_of_sentence_transformers(
     np.testing.assert_allclose(similarity_map(found.vectors, found.grid, query.vectors), their_map, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_question_s_own_tokens_are_told_apart(checkpoints: dict[str, Path], name: str) -> None:
+    """From the prefix and the tokens that the model was trained with, as sentence-transformers tells them."""
+    from sentence_transformers.multi_vector_encoder.interpretability import real_query_token_slice
+
+    theirs, ours = encoder(checkpoints[name]), load_pages(str(checkpoints[name]))
+    for question in (QUESTION, "x"):
+        query = ours.embed_query(question)
+        expected = np.zeros(len(query.vectors), bool)
+        expected[real_query_token_slice(theirs, question)] = True
+        assert query.own is not None
+        assert query.own.tolist() == expected.tolist()
+        assert 0 < query.own.sum() < len(query.own)
+
+
 @pytest.mark.parametrize("size", [*SIZES, (128, 128), (640, 480)])
 def test_colmodernvbert_s_map_has_the_processor_s_tiles(
     checkpoints: dict[str, Path], tmp_path: Path, size: tuple[int, int]

@@ -75,8 +75,7 @@ class LatePages:
         """A vector of weight 1 for each token of the question's first 2,000 characters; none for an empty one."""
         if not text.strip():
             return QueryTokens(np.zeros((0, self._checkpoint.dim), np.float32), np.zeros(0, np.float32))
-        vectors = self._model.query(text[:QUERY_CHARS])
-        return QueryTokens(vectors, np.ones(len(vectors), np.float32))
+        return self._model.query(text[:QUERY_CHARS])
 
     def line_owners(self, text: str) -> list[tuple[int, ...]]:  # noqa: ARG002
         """[]: what a vector stands for is in the page's grid."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pipeline.embed.late_checkpoint import Checkpoint, files_of
 from pipeline.embed.late_grid import GRIDS
 from pipeline.embed.token_pooling import unit
 from pipeline.errors import UsageError
-from pipeline.types import PageGrid, Vectors
+from pipeline.types import PageGrid, QueryTokens, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,26 @@ class LateModel:
             for place in range(len(pictures))
         ]
 
-    def query(self, text: str) -> Vectors:
-        """Vectors of all tokens of the question as the model was trained to see it: with prefix and added tokens."""
+    def query(self, text: str) -> QueryTokens:
+        """All tokens of the question as the model was trained to see it, with prefix and added tokens, weight 1 each.
+
+        Its own are those between what an empty question begins and ends with too.
+        """
         batch = self._processor.process_queries([text])
-        return unit(self._run(batch)[0][batch["attention_mask"][0].bool().numpy()])
+        seen = batch["attention_mask"][0].bool().numpy()
+        vectors = unit(self._run(batch)[0][seen])
+        ids, empty = batch["input_ids"][0].numpy()[seen].tolist(), self._without_words
+        start = next((i for i, pair in enumerate(zip(ids, empty, strict=False)) if pair[0] != pair[1]), len(empty))
+        own = np.zeros(len(ids), np.bool_)
+        own[start : start + len(ids) - len(empty)] = True
+        return QueryTokens(vectors, np.ones(len(vectors), np.float32), own if own.any() else None)
+
+    @cached_property
+    def _without_words(self) -> list[int]:
+        """The tokens of an empty question."""
+        batch = self._processor.process_queries([""])
+        ids: list[int] = batch["input_ids"][0][batch["attention_mask"][0].bool()].tolist()
+        return ids
 
     def _run(self, batch: Any) -> Any:
         """(pages, tokens, dim) float32."""
