@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +46,15 @@ class Words:
 
 
 class OcrEngine:
-    """Both networks, loaded. `threads` of compute, 0 means one a core. Raises UsageError for a damaged model file."""
+    """Both networks, loaded. `threads` of compute, 0 means one a core; `openvino` says which runtime, None takes the
+    faster one that is installed. Raises UsageError for a damaged model file."""
 
-    def __init__(self, models: OcrModels, threads: int = 0) -> None:
+    def __init__(self, models: OcrModels, threads: int = 0, openvino: bool | None = None) -> None:
         from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
-        self._detect = _network(models.detection, threads, decode=False)
-        self._recognise = _network(models.recognition, threads, decode=True)
+        make = _openvino if (has_openvino() if openvino is None else openvino) else _onnxruntime
+        self._detect = _loaded(make, models.detection, threads, decode=False)
+        self._recognise = _loaded(make, models.recognition, threads, decode=True)
         self._characters = _characters(models)
         self._boxes = DBPostProcess(
             thresh=INK, box_thresh=0.5, max_candidates=2 * MOST_LINES, unclip_ratio=1.6, use_dilation=True
@@ -137,10 +140,10 @@ def _characters(models: OcrModels) -> list[str]:
     return ["", *known, " "]
 
 
-def _network(path: Path, threads: int, *, decode: bool) -> Run:
+def _loaded(make: Callable[[Path, int, bool], Run], path: Path, threads: int, *, decode: bool) -> Run:
     """The network as a function; with `decode` it gives the best class of each step and its probability."""
     try:
-        return _openvino(path, threads, decode) if has_openvino() else _onnxruntime(path, threads, decode)
+        return make(path, threads, decode)
     except Exception as error:
         message = " ".join(str(error).split())[:200]
         raise UsageError(f"the OCR model {path} cannot be loaded ({message}); put it there again") from error
@@ -151,6 +154,7 @@ def has_openvino() -> bool:
 
 
 def _openvino(path: Path, threads: int, decode: bool) -> Run:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # so that importing OpenVINO sends nothing
     import openvino
     from openvino import opset13
 
