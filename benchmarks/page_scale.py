@@ -1,6 +1,6 @@
 """Page search at scale: recall of two-stage search against exact MaxSim, latency, bytes and build time.
 
-    python -m benchmarks.page_scale [--pages 1000 10000] [--seeds 0 1] [--shared 0.7 2.4] [--folder FOLDER]
+    python -m benchmarks.page_scale [--pages 1000 10000] [--seeds 0 1] [--shared 0.7 2.4] [--keep FOLDER]
 
 Pages are made by lot, about 160 vectors of 128 dimensions each, with words for BM25 and one dense vector. A token
 vector is the sum of a direction that all share, its topic, its page, its word (drawn by Zipf's law; half of them from
@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ QUESTION_TOKENS = 12
 WORDS, TOPICS, TOPIC_WORDS = 20_000, 60, 400
 PARTS = {"topic": 0.35, "page": 0.35, "word": 0.7, "noise": 0.6}  # lengths, before the sum is made unit
 DOCUMENT_PAGES, COMMIT_PAGES = 50, 1_000
-QUESTIONS = 40
+QUESTIONS = 30
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 UNIFIED, PAGES = ModelId("lot", "1", DENSE_DIM, "none"), ModelId("lot-pages", "1", DIM, "none")
 
@@ -49,24 +50,19 @@ def main() -> None:
     parser.add_argument("--pages", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--shared", type=float, nargs="+", default=[0.7, 2.4])
-    parser.add_argument("--folder", type=Path, default=None, help="where the stores are made and deleted again")
+    parser.add_argument("--keep", type=Path, help="make the stores in this folder, or use those that are there")
     given = parser.parse_args()
-    for pages in given.pages:
-        for seed in given.seeds:
-            for shared in given.shared:
-                folder = Path(tempfile.mkdtemp(dir=given.folder))
-                try:
-                    print(
-                        f"{pages} pages, seed {seed}, shared {shared}: {measure(folder, pages, seed, shared)}",
-                        flush=True,
-                    )
-                finally:
-                    shutil.rmtree(folder)
+    for pages, seed, shared in product(given.pages, given.seeds, given.shared):
+        with ExitStack() as stack:
+            top = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            folder = top / f"{pages}-{seed}-{shared}"
+            folder.mkdir(parents=True, exist_ok=True)
+            print(f"{pages} pages, seed {seed}, shared {shared}:", measure(folder, pages, seed, shared), flush=True)
 
 
 def measure(folder: Path, pages: int, seed: int, shared: float) -> str:
     world = World(seed, shared)
-    store, writing, indexing = fill(folder, world, pages)
+    store, built = fill(folder, world, pages)
     asked = np.random.default_rng([seed, 2]).choice(pages, QUESTIONS, replace=False)
     questions = [world.question(int(number)) for number in asked]
     held = store.multivectors()
@@ -91,9 +87,7 @@ def measure(folder: Path, pages: int, seed: int, shared: float) -> str:
             recall[name].append(len(best & set(top_pages(answer.hits))) / len(best))
     size = held.vectors.nbytes / 1e6
     index = sum(file.stat().st_size for file in (folder / "store").rglob("_indices/**/*") if file.is_file()) / 1e6
-    lines = [
-        f"{size:.0f} MB of vectors, indexes {index:.0f} MB; written in {writing:.0f} s, indexed in {indexing:.0f} s"
-    ]
+    lines = [f"vectors {size:.0f} MB, indexes {index:.0f} MB{built}"]
     exact = np.median(seconds["exact scan"][1:])
     for name, values in seconds.items():
         found = f"recall@10 {np.mean(recall[name][1:]):.3f}  " if name in recall else " " * 17
@@ -180,11 +174,11 @@ class Asked:
         return [len(text.split()) for text in texts]
 
 
-def fill(folder: Path, world: World, pages: int) -> tuple[Store, float, float]:
-    """The store, seconds of writing it, seconds of making its indexes."""
+def fill(folder: Path, world: World, pages: int) -> tuple[Store, str]:
+    """The store, and in words how long it took to write and to index what was not there yet."""
     store = open_store(str(folder / "store"), create=Models(UNIFIED, PAGES))
     writing = 0.0
-    for first in range(0, pages, COMMIT_PAGES):
+    for first in range(store.count()["page"], pages, COMMIT_PAGES):
         made = [world.page(number) for number in range(first, min(first + COMMIT_PAGES, pages))]
         began = time.perf_counter()
         _commit(store, folder / "rows.arrow", first, made)
@@ -192,7 +186,7 @@ def fill(folder: Path, world: World, pages: int) -> tuple[Store, float, float]:
     began = time.perf_counter()
     with store.writer():
         store.refresh_indexes()
-    return store, writing, time.perf_counter() - began
+    return store, f"; written in {writing:.0f} s, indexed in {time.perf_counter() - began:.0f} s" if writing else ""
 
 
 def _commit(store: Store, path: Path, first: int, made: Sequence[Row]) -> None:
