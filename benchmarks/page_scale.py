@@ -156,7 +156,7 @@ def rows(lot: np.random.Generator, count: int, dim: int = DIM) -> Vectors:
 class Asked:
     """The two models of a searcher, which know the vectors of its questions."""
 
-    max_tokens, uses_frequencies, one_scale = 10_000, False, True
+    max_tokens, uses_frequencies, one_scale, device = 10_000, False, True, "cpu"
 
     def __init__(self, questions: Sequence[tuple[str, Vectors, Vectors]], id: ModelId) -> None:
         self.id, self._known = id, {words: (tokens, dense) for words, tokens, dense in questions}

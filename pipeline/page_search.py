@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from pipeline.embed.maxsim_torch import maxsim_torch
 from pipeline.mix import Scored
 from pipeline.score import maxsim
 from pipeline.store import PageVectors, Store
@@ -38,8 +40,10 @@ def is_exact(pages: int, page_bytes: float, most_pages: int = EXACT_PAGES) -> bo
 class PageSearch:
     """MaxSim over the pages of a store as it stands; vectors of an exact search are held for the next query."""
 
-    def __init__(self, store: Store, exact_pages: int = EXACT_PAGES) -> None:
+    def __init__(self, store: Store, exact_pages: int = EXACT_PAGES, device: str = "cpu") -> None:
+        """`device` is where MaxSim is computed: numpy on a CPU, torch on a GPU."""
         self._store, self._exact_pages = store, exact_pages
+        self._maxsim = partial(maxsim_torch, device=device) if device == "cuda" else maxsim
         self._held: tuple[str | None, PageVectors | None, int] | None = None
 
     def score(self, tokens: QueryTokens, others: Iterable[str], where: str | None, depth: int) -> PageScores:
@@ -52,7 +56,7 @@ class PageSearch:
         if held is None:
             held = self._candidates(tokens, others, where)
             chosen = f"exact over {len(held.ids):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
-        scores = maxsim(tokens.vectors, tokens.weights, held.vectors, held.offsets)
+        scores = self._maxsim(tokens.vectors, tokens.weights, held.vectors, held.offsets)
         best = sorted(range(len(scores)), key=lambda i: (-scores[i], held.ids[i]))[:depth]
         return PageScores([(held.ids[i], float(scores[i])) for i in best], chosen)
 

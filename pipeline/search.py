@@ -97,7 +97,7 @@ class Searcher:
     ) -> None:
         self.store, self._unified, self._pages = store, unified, pages
         self._weights: dict[str, float] = weights.model_dump()
-        self._page_search = PageSearch(store, exact_pages)
+        self._page_search = PageSearch(store, exact_pages, pages.device)
 
     def search(
         self,

@@ -85,6 +85,7 @@ class WordPages:
     """One vector a line of the page's text layer, or of what the reader says. Keeps what it was given."""
 
     id = ModelId("word-pages", "1", DIM, "none")
+    device = "cpu"
     uses_frequencies = False
 
     def __init__(self, reader: InkReader | None = None) -> None:

@@ -162,3 +162,21 @@ def test_a_weight_of_zero_or_an_empty_leg_is_as_if_it_were_not_there() -> None:
 
 def last(pair: tuple[str, float]) -> float:
     return -pair[1]
+
+
+@pytest.mark.parametrize("block", [3, 1 << 20])
+def test_torch_computes_the_same(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function for GPUs gives numpy's scores on a CPU: pages of any length, none too, and blocks that cut pages."""
+    from pipeline.embed import maxsim_torch as module
+
+    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    lot = np.random.default_rng(0)
+    query, documents = lot.normal(size=(5, 8)).astype(np.float32), lot.normal(size=(20, 8)).astype(np.float16)
+    offsets, weights = np.array([0, 4, 4, 5, 20]), lot.random(5)
+    nothing = np.zeros(5)
+
+    for shares in (None, weights, nothing):
+        expected = maxsim(query, shares, documents, offsets)
+        np.testing.assert_allclose(module.maxsim_torch(query, shares, documents, offsets, "cpu"), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="5 query vectors"):
+        module.maxsim_torch(query, np.ones(2), documents, offsets, "cpu")

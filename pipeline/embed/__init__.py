@@ -96,6 +96,11 @@ class PageModel(Protocol):
         ...
 
     @property
+    def device(self) -> str:
+        """Where it computes, "cpu" or "cuda"; MaxSim goes there too."""
+        ...
+
+    @property
     def uses_frequencies(self) -> bool:
         """True if query weights depend on the corpus (`count_frequencies` fills them)."""
         ...

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.embed import Frequencies, Reader
 from pipeline.embed.late_checkpoint import Checkpoint
 from pipeline.embed.late_grid import regrouped
-from pipeline.embed.late_model import LateModel, Looked, late_model
+from pipeline.embed.late_model import LateModel, Looked, late_model, place
 from pipeline.embed.late_picture import open_page
 from pipeline.embed.ocr import Ocr
 from pipeline.embed.token_pooling import hierarchical
@@ -53,6 +53,10 @@ class LatePages:
         return ModelId(
             made.name, made.revision, made.dim, f"hierarchical-{self._pooling}" if self._pooling > 1 else "none"
         )
+
+    @property
+    def device(self) -> str:
+        return place()[0]
 
     def embed_pages(self, pages: Sequence[PageInput]) -> list[PageEmbedding]:
         """One embedding a page, in order, with its grid and with the text for a search by words.

@@ -97,7 +97,7 @@ def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
     transformers.utils.logging.disable_progress_bar()
     model_class = getattr(transformers, checkpoint.architecture)
     processor_class = getattr(transformers, checkpoint.architecture.removesuffix("ForRetrieval") + "Processor")
-    device, dtype = _place()
+    device, dtype = place()
     safe = {"local_files_only": True, "trust_remote_code": False}
     try:
         # One way of scaling pictures, so that vectors do not depend on what else is installed.
@@ -118,7 +118,7 @@ def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
     return LateModel(checkpoint.architecture, model.to(device).eval(), processor)
 
 
-def _place() -> tuple[str, Any]:
+def place() -> tuple[str, Any]:
     import torch
 
     if torch.cuda.is_available():

@@ -36,6 +36,7 @@ class BuiltinPages:
     """
 
     uses_frequencies = True
+    device = "cpu"
 
     def __init__(self, threads: int = 0, pooling: int = 0, reader: Reader | None = None) -> None:
         """`reader` reads pages that have no text layer; by default OCR with the models inside the wheel."""
