@@ -156,7 +156,7 @@ def rows(lot: np.random.Generator, count: int, dim: int = DIM) -> Vectors:
 class Asked:
     """The two models of a searcher, which know the vectors of its questions."""
 
-    max_tokens, uses_frequencies, one_scale, device = 10_000, False, True, "cpu"
+    max_tokens, uses_frequencies, one_scale, device, pictures_id = 10_000, False, True, "cpu", None
 
     def __init__(self, questions: Sequence[tuple[str, Vectors, Vectors]], id: ModelId) -> None:
         self.id, self._known = id, {words: (tokens, dense) for words, tokens, dense in questions}
@@ -169,6 +169,9 @@ class Asked:
 
     def embed_query(self, text: str, frequencies: Any = None) -> QueryTokens:  # noqa: ARG002
         return QueryTokens(self._known[text][0], np.ones(QUESTION_TOKENS, np.float32))
+
+    def notes(self, query: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]

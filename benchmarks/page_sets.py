@@ -135,6 +135,16 @@ def read_all(pages: PageSet, cache: Path, threads: int) -> dict[str, list[str]]:
     return {id: known[id] for id in pages.printed}
 
 
+def printed_lines(pages: PageSet) -> dict[str, list[str]]:
+    """The lines of each page as they are printed: what OCR without a mistake would read."""
+    found = {}
+    for id, printed in pages.printed.items():
+        by_pdf = isinstance(printed, tuple)
+        text = pymupdf.open(printed[0])[printed[1] - 1].get_text() if by_pdf else "\n".join(printed)
+        found[id] = [line for line in text.split("\n") if line.strip()]
+    return found
+
+
 def scan(printed: tuple[Path, int] | Sequence[str], picture: Path, lot: random.Random) -> tuple[float, float]:
     """Print a page and scan it as an office does: grey, 120-150 dpi, a little turned, noisy, JPEG. Size in points."""
     page = print_page(printed, lot)

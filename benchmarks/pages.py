@@ -1,8 +1,9 @@
 """How well scanned pages are found: BM25 on what OCR read, one dense vector, MaxSim, and all of them together.
 
-    python -m benchmarks.pages [DATA] [--cache FOLDER] [--sets finance dense abstracts]
+    python -m benchmarks.pages [DATA] [--cache FOLDER] [--sets finance dense abstracts] [--printed]
 
-Pages are printed, scanned and read by OCR once (610 pages, half an hour on two cores) and kept in FOLDER as text. Each
+Pages are printed, scanned and read by OCR once (610 pages, half an hour on two cores) and kept in FOLDER as text; with
+`--printed` the words are taken as they are printed, as if OCR made no mistake, which takes some minutes. Each
 set becomes a store of page rows by the built-in models; every line is what `docmill search --modality page` answers
 with these legs. nDCG@10 by group of questions, mean of the groups of a set, median seconds of a question, bytes a page.
 `benchmarks.page_scale` measures recall of the index against exact MaxSim.
@@ -20,7 +21,7 @@ from statistics import fmean, median
 
 import numpy as np
 
-from benchmarks.page_sets import SETS, PageSet, Questions, read_all
+from benchmarks.page_sets import SETS, PageSet, Questions, printed_lines, read_all
 from pipeline.config import SearchWeights
 from pipeline.embed import PageModel, Unified
 from pipeline.embed.pages import load_pages
@@ -45,12 +46,14 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path, default=DATA)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "docmill-pages")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--printed", action="store_true", help="take the words as they are printed, without OCR")
     given = parser.parse_args()
     unified, pages = load_unified("builtin"), load_pages("builtin")
     means: dict[str, list[float]] = {}
     for name in given.sets:
         page_set = SETS[name](given.data)
-        lines = read_all(page_set, given.cache / f"{name}.jsonl", threads=2)
+        cache = given.cache / f"{name}.jsonl"
+        lines = printed_lines(page_set) if given.printed else read_all(page_set, cache, threads=2)
         with tempfile.TemporaryDirectory() as folder:
             store = fill(Path(folder), lines, unified, pages)
             print(f"{name}: {len(lines)} pages, {kilobytes(store)}")
