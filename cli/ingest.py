@@ -19,7 +19,8 @@ from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_l
 from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.manifest import read_manifest
-from pipeline.sources.listing import discover
+from pipeline.sources.listing import discover, pages
+from pipeline.sources.web.addresses import check_settings
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
@@ -106,6 +107,8 @@ def ingest_now(
     overrides = {**({"store": common.store} if common.store is not None else {}), **overrides}
     settings = common.load(overrides).settings  # a bad setting or source is refused before a server is started for it
     discover(sources, settings.sources, settings.limits, cwd=Path.cwd())
+    if pages(sources, Path.cwd()):
+        check_settings(settings.web)
     if manifest is not None:
         read_manifest(manifest)
     fields = {

@@ -120,6 +120,7 @@ def ingest(request: IngestRequest) -> Summary | State[Summary]:
     with open_ingest(
         settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest, waiting=waiting
     ) as run:
+        run.watch = lambda visited: tell(Progress("fetching", visited, 0))
         planned = plan(run, request, manifest)
         rename_run(f"{_name(request)} ({planned.discovered:,} files)")
         _work(run, planned)

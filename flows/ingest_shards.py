@@ -12,9 +12,11 @@ from flows.progress import Progress
 from flows.turns import ensure_limit, now, turn
 from pipeline.backfill.shards import Collected, collect, cut, list_shards, settle
 from pipeline.config import Settings
+from pipeline.errors import UsageError
 from pipeline.ingest import Ingest, Plan, Summary
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.open import check_sources, open_shared
+from pipeline.sources.listing import pages
 
 if TYPE_CHECKING:
     from flows.ingest import IngestRequest
@@ -28,6 +30,10 @@ def ingest_by_shards(
     tell: Callable[[Progress], None],
 ) -> Summary:
     """Plan, have the shards read, delete what is gone and check the books. The store is shared all the while."""
+    if urls := pages(request.sources, request.folder):
+        raise UsageError(
+            f"{urls[0]}: pages are kept by the machine that fetched them; leave out --shards for web sources"
+        )
     ensure_limit(settings.store)
     check_sources(settings, request.sources, request.folder, manifest)
     with open_shared(settings, run_id=run_id, cwd=request.folder, now=now, turn=turn, create=True) as run:

@@ -10,7 +10,7 @@ from typing import Literal
 class Progress:
     """`done` of `total` documents are in the store; `stage` is what happens now."""
 
-    stage: Literal["waiting", "queued", "planned", "parsing", "embedding", "writing", "written"]
+    stage: Literal["waiting", "queued", "fetching", "planned", "parsing", "embedding", "writing", "written"]
     done: int
     total: int
     note: str = ""  # for whom or what it waits

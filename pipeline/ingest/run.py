@@ -103,6 +103,7 @@ class Ingest:
         self._started = time.monotonic()
         self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
         self._deleted: int | None = None
+        self.watch: Callable[[int], None] = lambda _: None  # told how many web sources were looked at
         self._preparer = Preparer(settings, work_dir)
         self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
         self._turn: Turn = turn or nullcontext
@@ -134,6 +135,7 @@ class Ingest:
         if not urls:
             return list_sources(specs, self.settings, self.cwd)
         crawl = open_crawl(self.settings, urls, self._preparer)
+        crawl.tell = self.watch
         stack.enter_context(crawl.fetcher)
         return list_sources(specs, self.settings, self.cwd, crawl)
 

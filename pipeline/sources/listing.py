@@ -29,7 +29,7 @@ class Specs:
 
 
 def discover(specs: Sequence[str], settings: Sources, limits: Limits, *, cwd: Path) -> Iterator[Found]:
-    """All that `specs` name, lazily, each once: first the files of this machine, then objects; no pages.
+    """All that `specs` name, lazily, each once: first the files of this machine, then objects; pages are crawled.
 
     Raises `UsageError` before anything is listed, as `local.discover` and `objects.discover` say.
     """

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from pipeline.config import Web
 from pipeline.errors import UsageError
 
 Address = IPv4Address | IPv6Address
@@ -60,6 +61,13 @@ def parse_allowed(entries: Sequence[str]) -> Allowed:
                 raise UsageError(f"web.allow: '{entry}' is no host name, address or network (10.0.0.0/8)") from error
             hosts.add(entry.lower().rstrip("."))
     return Allowed(frozenset(hosts), tuple(networks))
+
+
+def check_settings(web: Web) -> None:
+    """Raise `UsageError` for an allow-list or a proxy that cannot be meant."""
+    parse_allowed(web.allow)
+    if web.proxy and not web.proxy.startswith(("http://", "https://")):
+        raise UsageError("web.proxy: must begin with http:// or https://")
 
 
 def why_refused(address: str, host: str, allowed: Allowed) -> str | None:

@@ -65,6 +65,7 @@ class Crawl:
     look: Look
     rules: Rules
     only_named: bool = False
+    tell: Callable[[int], None] = lambda _: None  # how many URLs were visited
     gone: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)  # URLs that were added, or reached by a redirect
     _counts: Counter[str] = field(default_factory=Counter)  # documents and listings of a spec
@@ -77,7 +78,8 @@ class Crawl:
             if spec not in self._seen:
                 self._seen.add(spec)
                 frontier.add(Task(spec, spec, "named", web.depth))
-        for task, visit in frontier.results(self._known_but_unseen):
+        for number, (task, visit) in enumerate(frontier.results(self._known_but_unseen), 1):
+            self.tell(number)
             yield from self._outcome(task, visit, frontier)
 
     # in threads -----------------------------------------------------------------------------------------------
