@@ -14,7 +14,7 @@ SAMPLES = ROOT / "sample_docs"
 DEV = ROOT / "../shared/data/dev/corpus"
 MIXED = ("notes.md", "open-day.html", "minutes.eml", "handbook.docx", "visitors.xlsx", "paper.pdf", "truncated.pdf")
 WORDS = ("tide", "wheel", "sluice", "gate", "mill", "stone", "flour", "river", "water", "grain", "harbour", "ledger")
-LARGE_BYTES = 400_000
+LARGE_BYTES = 200_000
 
 
 def write(path: Path, chance: random.Random) -> None:

@@ -43,7 +43,7 @@ def kill_after(sign: str, moment_s: float, folder: Path, store: Path, environmen
     before = set(store.glob(SIGNS[sign]))
     process = start(ingest(folder, store), **environment)
     try:
-        running = wait_for(lambda: not before >= set(store.glob(SIGNS[sign])), process)
+        running = wait_for(lambda: not before >= set(store.glob(SIGNS[sign])), process, timeout_s=300)
         time.sleep(moment_s)
         finished = process.poll() is not None
     finally:
@@ -76,7 +76,7 @@ def test_five_kills(folder: Path, tmp_path: Path, server: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 @pytest.mark.skipif(not DEV.is_dir(), reason="needs the development data")
 def test_fifty_kills(folder: Path, tmp_path: Path, server: str) -> None:
     """Fifty moments, from the first look at the folder to the last index, of runs over sixty files of every kind; of
@@ -84,7 +84,7 @@ def test_fifty_kills(folder: Path, tmp_path: Path, server: str) -> None:
     store, clean, chance = tmp_path / "store", tmp_path / "clean", random.Random(50)
     environment = {"DOCMILL_BATCH_DOCUMENTS": "4", "PREFECT_API_URL": server}
     files = copy_mixed(folder, 60, chance)
-    longest_s = summary(docmill(*ingest(folder, clean), timeout_s=600, **environment))["seconds"] / 3
+    longest_s = summary(docmill(*ingest(folder, clean), timeout_s=1500, **environment))["seconds"] / 3
     killed: Counter[str] = Counter()
     for _ in range(200):
         away = disturb(folder, tmp_path, files, chance)
@@ -94,9 +94,9 @@ def test_fifty_kills(folder: Path, tmp_path: Path, server: str) -> None:
         restore(away)
         if killed.total() == 50:
             break
-    last = summary(docmill(*ingest(folder, store), timeout_s=600, **environment))
+    last = summary(docmill(*ingest(folder, store), timeout_s=1500, **environment))
     again = summary(docmill(*ingest(folder, store), **environment))
-    docmill(*ingest(folder, clean), timeout_s=600, **environment)
+    docmill(*ingest(folder, clean), timeout_s=1500, **environment)
     print(f"killed after these signs: {dict(killed)}; at last {dict(last)}")
 
     assert killed.total() == 50
