@@ -10,8 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, one_line, print_line, size_text
+from pipeline.config import Settings
+from pipeline.errors import DocmillError
+from pipeline.ingest import models_of
+from pipeline.ingest.run import recipes_of
 from pipeline.page_storage import PageSizes, storage
-from pipeline.store import open_store
+from pipeline.store import Models, Store, open_store
 
 COUNTED = 5_000  # pages whose vectors are counted; counting reads them
 
@@ -19,9 +23,12 @@ COUNTED = 5_000  # pages whose vectors are counted; counting reads them
 @click.command()
 @common_options
 def status(common: Common) -> int | None:
-    """Show rows by modality, documents by state, models, sizes and indexes, and what the vectors of pages take."""
+    """Show rows by modality, documents by state, models, sizes and indexes, and what the vectors of pages take.
+
+    Stale documents are counted by the settings in force; null in --json where the store was made with other models.
+    """
     store = open_store(common.settings.store)
-    found = store.status()
+    found = store.status() | {"stale": _stale(common.settings, store)}
     if pages := found["rows"]["page"]:
         counts, model = store.page_counts(COUNTED), store.models.pages
         found["pages"] = storage(PageSizes(counts.vectors, counts.tokens, model.dim, model.pooling), pages)
@@ -32,11 +39,24 @@ def status(common: Common) -> int | None:
     return None
 
 
+def _stale(settings: Settings, store: Store) -> int | None:
+    """Indexed documents that an ingest with these settings would count as stale; None if it would refuse the store."""
+    try:
+        unified, pages = models_of(settings)
+    except DocmillError:
+        return None
+    is_same = Models(unified.id, pages.id) == store.models
+    return store.stale(recipes_of(settings, unified, pages).rows) if is_same else None
+
+
 def _show(found: Mapping[str, Any], out: Console) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("store", one_line(found["uri"]))
     table.add_row("rows", _counts(found["rows"]))
     table.add_row("documents", _counts(found["documents"]) or "none")
+    if found["stale"]:
+        stale = f"{found['stale']:,} of the indexed, made by other settings or an older docmill: ingest --refresh"
+        table.add_row("stale", stale)
     for kind, model in found["models"].items():
         table.add_row(f"model ({kind})", one_line(model))
     for terms in found["accepted"]:

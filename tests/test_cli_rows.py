@@ -10,6 +10,9 @@ import pytest
 from fakes import WordPages, WordUnified, word_vector
 
 from cli.main import run
+from pipeline.config import Settings
+from pipeline.ingest import models_of
+from pipeline.ingest.run import recipes_of
 from pipeline.store import Models, RowFile, doc_id, open_store
 from pipeline.types import DocumentRecord, Row
 
@@ -76,9 +79,27 @@ def test_status_counts(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
 
     assert found["rows"] == {"text": 4, "image": 0, "page": 0}
-    assert found["documents"] == {"indexed": 2, "quarantined": 2}
+    assert (found["documents"], found["stale"]) == ({"indexed": 2, "quarantined": 2}, None)
     assert "4 text, 0 image, 0 page" in shown
     assert str(WordUnified.id) in shown
+
+
+def test_status_tells_of_stale_documents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the settings in force would make otherwise; null in a store of other models."""
+    unified, pages = models_of(Settings())
+    opened = open_store(str(tmp_path / "builtin"), create=Models(unified.id, pages.id))
+    recipe = recipes_of(Settings(), unified, pages).rows
+    with opened.writer():
+        opened.record([DocumentRecord(uri, doc_id(uri), "indexed", recipe=recipe) for uri in (A, B)])
+    answers = []
+    for tokens in ("200", "100"):
+        monkeypatch.setenv("DOCMILL_CHUNKS__TOKENS", tokens)
+        code = run(["status", "--store", opened.uri, "--json"])
+        answers.append((code, json.loads(capsys.readouterr().out)["stale"]))
+
+    assert answers == [(0, 0), (0, 2)]
 
 
 def test_quarantine_lists_what_failed(store: str, capsys: pytest.CaptureFixture[str]) -> None:

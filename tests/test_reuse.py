@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,28 @@ def test_only_the_changed_passage_is_embedded_again(corpus: Corpus) -> None:
     assert (first.embedded, first.reused) == (40, 0)
     assert (second.embedded, second.reused) == (1, 39)
     assert [text.splitlines()[-1] for text in corpus.unified.embedded] == ["No reading: the gauge was stolen."]
+
+
+def test_of_a_long_document_only_the_passages_of_a_changed_page_are_embedded_again(corpus: Corpus) -> None:
+    """One sentence on one of 300 pages: a passage of that page is new, 299 are taken from the store."""
+    pages = [f"{WORDS[:75]} This is what is said on page {number} and nowhere else." for number in range(1, 301)]
+    write_pages(corpus.folder / "long.pdf", pages)
+    first = corpus.ingest()
+    forget(corpus)
+    pages[149] = pages[149].replace("nowhere else", "no other page")
+    write_pages(corpus.folder / "long.pdf", pages)
+    second = corpus.ingest()
+
+    assert (first.embedded, first.rows["text"]) == (300, 300)
+    assert (second.embedded, second.reused, second.rows) == (1, 299, first.rows)
+    assert ["page 150 and no other page" in text for text in corpus.unified.embedded] == [True]
+
+
+def write_pages(path: Path, pages: Sequence[str]) -> None:
+    with pymupdf.open() as document:
+        for text in pages:
+            document.new_page().insert_textbox((72, 72, 500, 700), text)
+        document.save(path, deflate=True)
 
 
 def test_a_renamed_file_is_not_embedded_again(corpus: Corpus) -> None:

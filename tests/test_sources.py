@@ -235,3 +235,11 @@ def test_a_large_folder_is_listed_lazily(tmp_path):
 
     assert first.uri.endswith("a/1.txt")
     assert [item.uri[-5:] for item in found] == ["2.txt", "3.txt"]
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    """It was a file when it was listed."""
+    os.mkfifo(tmp_path / "a.txt")
+
+    with pytest.raises(Transient, match="no regular file any more"):
+        hash_file(tmp_path / "a.txt")

@@ -85,7 +85,9 @@ def was_written(path: Path, revision: str) -> bool:
 def hash_file(path: Path) -> str:
     """SHA-256 of the bytes, hex, read in pieces. Raises `Unreadable` without permission, else `Transient`."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Transient(f"{shown(path)}: is no regular file any more; the next run will look again")
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise Transient(f"{shown(path)}: went away after it was listed; the next run will look again") from error
@@ -93,6 +95,11 @@ def hash_file(path: Path) -> str:
         raise Unreadable(f"{shown(path)}: permission denied; let this user read it, or exclude it") from error
     except OSError as error:
         raise Transient(f"{shown(path)}: cannot be read now ({error.strerror})") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe that took the place of the file would wait for a writer for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def shown(path: Path) -> str:

@@ -265,6 +265,11 @@ class Store:
         with translated(self.uri, "read the ledger"):
             return self._ledger.row_counts()
 
+    def stale(self, recipe: str) -> int:
+        """Number of indexed documents that another recipe made."""
+        with translated(self.uri, "read the ledger"):
+            return self._ledger.stale(recipe)
+
     def documents_held(self) -> dict[str, Held]:
         """What the corpus holds of every document with rows, by `doc_id`."""
         with translated(self.uri, "read the corpus"):

@@ -104,6 +104,10 @@ class Ledger:
             counted.update(batch["state"].to_pylist())
         return dict(sorted(counted.items()))
 
+    def stale(self, recipe: str) -> int:
+        """Number of indexed documents that another recipe made."""
+        return int(self._tables.open(DOCUMENTS).count_rows(f"state = 'indexed' AND recipe != {sql_literal(recipe)}"))
+
     def row_counts(self) -> dict[str, int]:
         """Rows by modality, summed over all documents."""
         names = {"text": "text_rows", "image": "image_rows", "page": "page_rows"}
