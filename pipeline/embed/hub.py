@@ -72,6 +72,13 @@ def config_of(place: Place) -> dict[str, Any]:
     return read_config(_fetched_config(place.repository, place.commit, place.called).parent, place.called)
 
 
+def check_there(place: Place) -> None:
+    """Raises UsageError at once for a hub model that is neither here nor to be had; without network if it is here."""
+    if place.folder is None and not _here(place):
+        with_network(place.called)
+        config_of(place)
+
+
 def files_of(place: Place, setting: str, more: tuple[str, ...] = ()) -> Path:
     """The folder with all files; those of a hub model are downloaded the first time. Raises UsageError.
 
@@ -85,16 +92,12 @@ def files_of(place: Place, setting: str, more: tuple[str, ...] = ()) -> Path:
         return place.folder
     from huggingface_hub import snapshot_download
 
-    wanted: dict[str, Any] = {"revision": place.commit, "allow_patterns": [*FILES, *more]}
-    try:
-        here = Path(snapshot_download(place.repository, local_files_only=True, **wanted))
-        if has_weights(here):
-            return here
-    except OSError:  # not all of it is in the cache
-        pass
+    patterns = [*FILES, *more]
+    if (here := _here(place, patterns)) is not None:
+        return here
     with_network(place.called)
     try:
-        folder = Path(snapshot_download(place.repository, **wanted))
+        folder = Path(snapshot_download(place.repository, revision=place.commit, allow_patterns=patterns))
     except OSError as error:
         raise _not_fetched(place.called, error) from error
     if not has_weights(folder):
@@ -133,6 +136,19 @@ def read_config(folder: Path, called: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UsageError(f"{called}: its config.json holds no settings")
     return config
+
+
+def _here(place: Place, patterns: list[str] | None = None) -> Path | None:
+    """The folder of a hub model in the cache, if its weights are there."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        here = snapshot_download(
+            place.repository, local_files_only=True, revision=place.commit, allow_patterns=patterns or FILES
+        )
+    except OSError:  # not all of it is in the cache
+        return None
+    return Path(here) if has_weights(Path(here)) else None
 
 
 def _fetched_config(repository: str, commit: str, called: str) -> Path:

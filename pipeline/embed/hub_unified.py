@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.embed import hub
 from pipeline.embed.builtin.pictures import on_white
 from pipeline.embed.builtin.text import unit
 from pipeline.embed.builtin.windows import encodable
@@ -44,6 +45,11 @@ class HubUnified:
         self._code = allowed_code(spec, choices)
         self._dim = _cut(spec, choices.dims)
         self._dtype = dtype_of(spec.name, choices)
+
+    def check_there(self) -> None:
+        """Raises UsageError at once if the model is neither on this machine nor to be had."""
+        for place in self._spec.places:
+            hub.check_there(place)
 
     @property
     def id(self) -> ModelId:

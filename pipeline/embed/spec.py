@@ -90,7 +90,8 @@ def _read(config: Mapping[str, Any], folder: Path | None, called: str) -> Entry:
     if architecture.endswith("ForRetrieval"):
         raise UsageError(f"{called}: {architecture} makes many vectors a page; name it with `pages`")
     if known is None and config.get("auto_map") and not (folder and (folder / "modules.json").is_file()):
-        known = Entry("unified", "remote", _width(config), CONTEXT, "not told", True, needs=("remote_code",))
+        legs = ("text", "image")
+        known = Entry("unified", "remote", _width(config), CONTEXT, "not told", True, legs, needs=("remote_code",))
     if known is not None and known.loader == "remote":
         return replace(known, dim=_remote_width(config) or known.dim)
     base = known or Entry("text", "sentence-transformers", 0, 0, "not told", True, legs=("text",))

@@ -26,14 +26,22 @@ def load_unified(name: str, choices: Choices = Choices(), *, threads: int = 0) -
     entry, pictures = _one(name, choices, "unified", UNIFIED, threads)
     if not choices.text:
         _check_alone(name, entry)
-        return pictures
+        return _there(pictures)
     if "image" not in entry.legs:
         raise UsageError(f"{name}: it embeds no pictures; set `unified` to a model that does, `text` is {choices.text}")
     beside = replace(choices, dims=0)  # the dimensions that were chosen are of the model named first
     text_entry, text = _one(choices.text, beside, "text", TEXT, threads)
     if "text" not in text_entry.legs:
         raise UsageError(f"{choices.text}: it embeds captions, not passages; set `text` to an embedder of texts")
-    return TwoSpaces(text, pictures)
+    return TwoSpaces(_there(text), _there(pictures))
+
+
+def _there(model: Unified) -> Unified:
+    """The model, if its files are here or to be had: the last check, as it may ask the network."""
+    check = getattr(model, "check_there", None)
+    if check is not None:
+        check()
+    return model
 
 
 def accepted_terms(choices: Choices, *names: str) -> tuple[str, ...]:
