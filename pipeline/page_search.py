@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from pipeline.types import QueryTokens
 EXACT_PAGES = 2_000  # up to so many pages scoring all of them is as quick as the index, and exact
 EXACT_BYTES = 256 << 20  # of vectors that may be held to do so
 CANDIDATES = 200  # pages that the multi-vector index proposes
+PROBES, PROBED_VECTORS = 32, 16_000  # partitions of the index to look at: so many, or one for so many vectors
 SAMPLE = 64  # pages whose vectors are counted to tell the bytes of all
 
 
@@ -64,16 +65,25 @@ class PageSearch:
         """The vectors of all pages in question, or None if there are too many; and how many there are."""
         if self._held is None or self._held[0] != where:
             pages = self._store.count_pages(where)
-            exact = is_exact(pages, self._page_bytes(), self._exact_pages)
+            vector_bytes = self._store.models.pages.dim * np.dtype(np.float16).itemsize
+            exact = is_exact(pages, self._page_vectors * vector_bytes, self._exact_pages)
             self._held = where, self._store.multivectors(where=where) if exact else None, pages
         return self._held[1:]
 
     def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None) -> PageVectors:
         asked = tokens.vectors[tokens.weights > 0]
-        found = [id for id, _ in self._store.nearest_pages(asked, k=CANDIDATES, where=where)] if len(asked) else []
-        return self._store.multivectors(ids=sorted({*found, *others}))
+        if not len(asked):
+            return self._store.multivectors(ids=sorted(others))
+        found = self._store.nearest_pages(asked, k=CANDIDATES, where=where, probes=self._probes)
+        return self._store.multivectors(ids=sorted({id for id, _ in found} | set(others)))
 
-    def _page_bytes(self) -> float:
+    @cached_property
+    def _probes(self) -> int:
+        """Partitions to look at: a quarter of an index whose partitions are small, most of one with large ones."""
+        return max(PROBES, int(self._store.count_pages() * self._page_vectors / PROBED_VECTORS))
+
+    @cached_property
+    def _page_vectors(self) -> float:
+        """About how many vectors a page has."""
         sizes = self._store.page_counts(SAMPLE).vectors
-        vector_bytes = self._store.models.pages.dim * np.dtype(np.float16).itemsize
-        return float(sizes.mean()) * vector_bytes if len(sizes) else 0.0
+        return float(sizes.mean()) if len(sizes) else 0.0

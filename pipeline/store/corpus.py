@@ -309,13 +309,16 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return query.page_counts(self._tables, most)
 
-    def nearest_pages(self, vectors: Any, *, k: int, where: str | None = None) -> list[tuple[str, float]]:
+    def nearest_pages(
+        self, vectors: Any, *, k: int, where: str | None = None, probes: int = 32
+    ) -> list[tuple[str, float]]:
         """(id, MaxSim sum) of pages for (tokens, dim) unit vectors, best first, filtered before they are ranked.
 
-        Exact up to some thousand pages; above that as an approximate index estimates it: candidates, to be scored.
+        Exact up to a thousand pages; above that as an approximate index estimates it from `probes` of its partitions,
+        for candidates that are to be scored.
         """
         with translated(self.uri, "search the corpus"):
-            return query.nearest_pages(self._tables, vectors, k, query.user_filter(self._tables, where))
+            return query.nearest_pages(self._tables, vectors, k, query.user_filter(self._tables, where), probes)
 
     def match(
         self, text: str, *, k: int, modality: Modality | None = None, where: str | None = None

@@ -13,7 +13,7 @@ from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
 EXACT_PAGES = 1_000  # a search in memory is as quick as the index up to here
-PARTITION_VECTORS, PROBES = 12_500, 32  # of the multi-vector index: vectors in a partition, partitions looked at
+PARTITION_VECTORS = 12_500  # in a partition of the multi-vector index as it is made; LanceDB splits those that grow
 COMPACT_ROWS = 64  # held at a time while files are merged; a row may hold a megabyte of vectors
 TRAINING_ROWS = 256  # vectors without which no index is made
 UNTRAINABLE = ("cannot train", "/ivf_")  # of no vectors, or of vectors without a direction (all zeros)

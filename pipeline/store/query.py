@@ -16,7 +16,7 @@ from lancedb.query import MatchQuery
 
 from pipeline.errors import UsageError
 from pipeline.store.edge import reason
-from pipeline.store.indexes import EXACT_VECTORS, PROBES
+from pipeline.store.indexes import EXACT_VECTORS
 from pipeline.store.schema import CORPUS, PICTURES, VECTORS, clean
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
@@ -144,7 +144,9 @@ def page_counts(tables: Tables, most: int) -> PageCounts:
     return PageCounts(np.asarray(vectors, np.int64), np.asarray(tokens, np.int64))
 
 
-def nearest_pages(tables: Tables, vectors: npt.ArrayLike, k: int, where: str | None) -> list[tuple[str, float]]:
+def nearest_pages(
+    tables: Tables, vectors: npt.ArrayLike, k: int, where: str | None, probes: int
+) -> list[tuple[str, float]]:
     """Pages by MaxSim sums: exact without an index, else as the index estimates them from one bit a dimension.
 
     LanceDB could refine them, but then reads vectors for each query vector; the caller scores the candidates anyway.
@@ -154,7 +156,7 @@ def nearest_pages(tables: Tables, vectors: npt.ArrayLike, k: int, where: str | N
     dim = table.schema.field("multivector").type.value_type.list_size
     if wanted.ndim != 2 or wanted.shape[1] != dim or not len(wanted) or not np.isfinite(wanted).all():
         raise UsageError(f"query vectors must be (n, {dim}) finite numbers, these have shape {wanted.shape}")
-    query = table.search(wanted, vector_column_name="multivector").distance_type("cosine").nprobes(PROBES)
+    query = table.search(wanted, vector_column_name="multivector").distance_type("cosine").nprobes(probes)
     query = query.where(where, prefilter=True) if where else query  # rows of other kinds have no multi-vector
     found = query.limit(k).select(["id", "_distance"]).to_arrow()
     return _ranked(found, "_distance", lambda distance: len(wanted) - distance)
