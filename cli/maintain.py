@@ -11,21 +11,25 @@ from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, print_line, size_text, warn
 from pipeline.maintain import Upkeep, maintain
+from pipeline.memory import available_bytes
 
 
 @click.command(name="maintain")
 @click.option("--keep-days", type=click.FloatRange(min=0), help="Keep old versions for so many days.  [default: 7]")
+@click.option("--whatever-it-takes", "any_memory", is_flag=True, help="Go on even if the memory may not suffice.")
 @common_options
-def maintain_store(common: Common, keep_days: float | None) -> int | None:
+def maintain_store(common: Common, keep_days: float | None, any_memory: bool) -> int | None:
     """Merge small files, bring the indexes up to date, take away old versions and what killed runs left.
 
     No row changes, and searches go on meanwhile; an ingest on the same store waits until it is done, and the other way
-    round. A search that runs for longer than --keep-days may lose the version that it reads. With --json one object
-    with mended, unused_pictures, old_versions, bytes_before, bytes_after, rows and table_version.
+    round. It first estimates the memory that this takes, and does nothing if there is less. A search that runs for
+    longer than --keep-days may lose the version that it reads. With --json one object with mended, unused_pictures,
+    old_versions, bytes_before, bytes_after, rows and table_version.
     """
     settings = common.load({"keep_days": keep_days}).settings
     now = dt.datetime.now(dt.UTC)
-    done = maintain(settings, run_id=str(uuid4()), now=now, waiting=_waiting)
+    free = None if any_memory else available_bytes
+    done = maintain(settings, run_id=str(uuid4()), now=now, waiting=_waiting, free=free)
     if common.json:
         print_line(json_line(asdict(done)))
     else:

@@ -14,6 +14,7 @@ from flows.request import Request
 from flows.server import rename_run
 from pipeline.maintain import Upkeep
 from pipeline.maintain import maintain as look_after
+from pipeline.memory import available_bytes
 
 MB = 1_000_000
 
@@ -21,6 +22,7 @@ MB = 1_000_000
 class MaintainRequest(Request):
     """Which store to look after, and how."""
 
+    whatever_it_takes: bool = Field(default=False, description="go on even if the memory may not suffice")
     keep_days: float | None = Field(default=None, ge=0, description="days to keep old versions; `keep_days` when empty")
 
 
@@ -31,7 +33,8 @@ def maintain(request: MaintainRequest) -> Upkeep:
     if request.keep_days is not None:
         settings = settings.model_copy(update={"keep_days": request.keep_days})
     now = dt.datetime.now(dt.UTC)
-    done = look_after(settings, run_id=str(runtime.flow_run.id), now=now)
+    free = None if request.whatever_it_takes else available_bytes
+    done = look_after(settings, run_id=str(runtime.flow_run.id), now=now, free=free)
     freed = (done.bytes_before - done.bytes_after) / MB
     rename_run(f"maintain {now:%Y-%m-%d} ({freed:,.1f} MB freed)")
     facts = {

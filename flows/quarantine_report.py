@@ -31,7 +31,7 @@ def publish_quarantine(store: Store) -> None:
     count = sum(one.count for one in groups)
     rows = [_row(one, store.uri) for one in groups[:SHOWN]]
     more = f"; the {SHOWN} most frequent of {len(groups)} kinds" if len(groups) > SHOWN else ""
-    create_table_artifact(rows, key="quarantine", description=f"{count:,} documents in quarantine{more}")
+    create_table_artifact(rows, key="quarantine", description=f"In quarantine: {count:,}{more}")
 
 
 def group(records: Iterable[DocumentRecord]) -> list[Group]:
@@ -56,11 +56,11 @@ def _row(one: Group, store: str) -> dict[str, object]:
     first = one.first
     return {
         "documents": one.count,
+        "reason": first.message,
+        "try again with": retry_command(first, store),
         "stage": first.stage,
         "error": first.error,
-        "example": unquote(first.source_uri),
         "page": first.page,
-        "reason": first.message,
+        "example": unquote(first.source_uri),
         "fingerprint": first.fingerprint,
-        "retry": retry_command(first, store),
     }

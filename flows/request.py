@@ -11,11 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.config import Settings
 from pipeline.settings_file import load_settings
 
+SHARED = ("cwd", "config", "overrides")
+
+
+def _own_first(schema: dict[str, Any]) -> None:
+    fields = schema["properties"]
+    schema["properties"] = {name: fields[name] for name in sorted(fields, key=lambda name: name in SHARED)}
+
 
 class Request(BaseModel):
     """Settings beside these parameters come from `docmill.toml` and the environment, as always."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_own_first)
 
     cwd: str = Field(default_factory=os.getcwd, description="folder that relative paths start from")
     config: str | None = Field(default=None, description="settings file; docmill.toml in that folder when empty")

@@ -12,6 +12,7 @@
     │   └── WorkerDied        a parse worker was killed by the system
     ├── StoreError            the store cannot be read or written              exit code 1
     │   ├── StoreBusy         another process holds the writer lock
+    │   ├── TooLittleMemory   upkeep would need more than is free
     │   ├── NotAStore         the path holds something else
     │   └── AccountingError   the ledger and the table disagree
     ├── CanaryDrop            searches find less than they did                 exit code 1
@@ -63,6 +64,9 @@ class StoreError(DocmillError): ...
 
 
 class StoreBusy(StoreError): ...
+
+
+class TooLittleMemory(StoreError): ...
 
 
 class NotAStore(StoreError): ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import lancedb
 import pytest
 from PIL import Image
 from test_ingest import NOW, Corpus
@@ -12,8 +13,9 @@ from test_mend import opened, write_rows_and_die
 
 from cli.main import run
 from pipeline.config import Settings
-from pipeline.errors import StoreBusy
+from pipeline.errors import StoreBusy, TooLittleMemory
 from pipeline.maintain import Upkeep, maintain
+from pipeline.memory import available_bytes
 
 
 @pytest.fixture
@@ -92,6 +94,45 @@ def test_it_waits_for_a_running_ingest(corpus: Corpus) -> None:
 
     assert len(held) == 1
     assert held[0].startswith("process ")
+
+
+def test_it_refuses_what_would_not_fit(corpus: Corpus) -> None:
+    """With both figures, before anything is done; on demand it goes on all the same."""
+    corpus.write("a.txt", "one")
+    corpus.ingest()
+    settings = Settings.model_validate({"store": str(corpus.store_path), "keep_days": 0})
+    with pytest.raises(TooLittleMemory, match=r"about 100 MB of memory and 64 MB are free"):
+        maintain(settings, run_id="r", now=NOW, free=lambda: 64_000_000)
+
+    assert maintain(settings, run_id="r", now=NOW, free=None).old_versions > 0
+
+
+def test_a_tagged_version_stays(corpus: Corpus) -> None:
+    """However old it is: it can still be read, and it is what the tag names."""
+    corpus.write("a.txt", "one")
+    corpus.ingest()
+    corpus.store().set_tag("good")
+    version = corpus.store().version()
+    corpus.write("a.txt", "two")
+    corpus.ingest()
+    look_after(corpus)
+
+    assert corpus.store().tagged("good") == version < corpus.store().version()
+    assert lancedb.connect(corpus.store_path).open_table("corpus").tags.list()["good"]["version"] == version
+    old = lancedb.connect(corpus.store_path).open_table("corpus")
+    old.checkout("good")
+    assert [row["text"] for row in old.search().select(["text"]).to_list()] == ["one"]
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("max", None), ("500000000", 300_000_000)])
+def test_a_control_group_may_leave_less_than_the_machine(tmp_path: Path, limit: str, expected: int | None) -> None:
+    """Cached files count as free."""
+    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "memory.current").write_text("250000000")
+    (tmp_path / "memory.stat").write_text("anon 200000000\ninactive_file 50000000\n")
+    found = available_bytes(tmp_path)
+
+    assert found == (expected if expected else available_bytes(tmp_path / "none")) or expected is None
 
 
 def test_the_command(corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,6 +167,11 @@ class Store:
         with translated(self.uri, "clear the pictures"):
             return upkeep.drop_unused_assets(self._tables, self._assets)
 
+    def memory_needed(self) -> int:
+        """Bytes that `refresh_indexes` with `merge` takes at its peak, estimated from the size of the corpus."""
+        with translated(self.uri, "read the store"):
+            return upkeep.memory_needed(self._tables)
+
     def remove_old_versions(self, keep: dt.timedelta) -> int:
         """Delete versions of the tables older than `keep`, save tagged ones, with their files; gives how many.
 
