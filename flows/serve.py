@@ -144,7 +144,7 @@ def _server(serve: Serve, home: Path, environment: MutableMapping[str, str]) -> 
         environment["PREFECT_SERVER_API_AUTH_STRING"] = environment["PREFECT_API_AUTH_STRING"] = serve.auth
     own = {
         "PREFECT_UI_API_URL": "",  # older names of the same setting must not win
-        "PREFECT_SERVER_UI_API_URL": environment.get("PREFECT_SERVER_UI_API_URL") or api,
+        "PREFECT_SERVER_UI_API_URL": environment.get("PREFECT_SERVER_UI_API_URL") or _seen_by_browsers(serve, api),
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         "PREFECT_SERVER_API_HOST": serve.host,
         "PREFECT_SERVER_API_PORT": str(serve.port),
@@ -160,6 +160,13 @@ def _server(serve: Serve, home: Path, environment: MutableMapping[str, str]) -> 
         yield _Server(Served(api, joined=False), child)
     finally:
         child.stop()
+
+
+def _seen_by_browsers(serve: Serve, api: str) -> str:
+    """A server that listens on all addresses is reached by this machine's name."""
+    if serve.host in ("0.0.0.0", "::"):  # noqa: S104
+        return f"http://{socket.gethostname()}:{serve.port}/api"
+    return api
 
 
 def _check_port(serve: Serve) -> None:
