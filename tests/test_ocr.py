@@ -3,6 +3,7 @@
 import doctest
 
 import numpy as np
+import pymupdf
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -141,3 +142,35 @@ def test_a_large_picture_keeps_its_places(ocr, drawn, tmp_path):
     assert first.text == WORDS[0]
     assert first.bbox[0] == pytest.approx(60, abs=12)
     assert first.bbox[1] == pytest.approx(105, abs=15)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("degrees", [-12, -4, 3, 10, 93, 176])
+def test_a_page_that_lies_askew_is_read_straight(ocr, drawn, tmp_path, degrees):
+    """Every line is whole and in order, and its box lies on the page as it was scanned, where its ink is."""
+    drawn.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white").save(tmp_path / "page.png")
+    turned = Image.open(tmp_path / "page.png")
+    lines = ocr.read(tmp_path / "page.png", turned.width, turned.height).lines
+
+    assert [line.text for line in lines] == WORDS
+    angle = np.radians(degrees)
+    for number, line in enumerate(lines):
+        x, y = 60 - 450, 100 + 80 * number + 25 - 600  # where the line begins, from the middle of the upright page
+        begin = (
+            turned.width / 2 + x * np.cos(angle) + y * np.sin(angle),
+            turned.height / 2 - x * np.sin(angle) + y * np.cos(angle),
+        )
+        assert line.bbox[0] - 25 <= begin[0] <= line.bbox[2] + 25
+        assert line.bbox[1] - 25 <= begin[1] <= line.bbox[3] + 25
+
+
+@pytest.mark.models
+def test_an_unknown_script_is_said(ocr, tmp_path):
+    """Lines that the models cannot read are no text, and the note says how many there are and what to set."""
+    page = pymupdf.open().new_page(width=450, height=350)
+    page.insert_htmlbox((30, 30, 420, 330), "<p>Все люди рождаются свободными</p>" * 6, css="* {font-size: 15pt}")
+    page.get_pixmap(dpi=144).save(tmp_path / "page.png")
+    reading = ocr.read(tmp_path / "page.png", 900, 700)
+
+    assert "ocr.language" in reading.note
+    assert "Все" not in " ".join(line.text for line in reading.lines)

@@ -34,6 +34,8 @@ TURNED_DEG = 2.0  # askew by more than this, a page is looked at again when it i
 TALL = 1.5  # height over width of a line that is read from the side
 SURE = 0.9  # mean confidence of the longest lines above which nobody asks whether the page is upside down
 SAMPLE = 6  # how many lines these are: one pass of the recogniser
+UNSURE = 0.75  # mean confidence of a page below which a person should look
+FEW_LINES = 3  # of fewer lines nothing is said
 MOST_WIDTH = 600_000  # pixels of line width read of one page: three newspaper pages
 
 
@@ -78,7 +80,7 @@ class Ocr:
         crops = [_crop(straight, quad) for quad in (quads if straight is pixels else level)]
         kept = _within_budget(crops)
         seen, upside_down = self._recognise([crops[i] for i in kept])
-        note = _note(dropped + len(crops) - len(kept), len(kept))
+        note = "; ".join(filter(None, (_left_out(dropped + len(crops) - len(kept), len(kept)), _unsure(seen))))
         return quads[kept], -level[kept] if upside_down else level[kept], seen, note
 
     def _detect(self, pixels: Pixels) -> tuple[Quads, int]:
@@ -146,7 +148,19 @@ def _confidence(words: Sequence[Words]) -> float:
     return float(np.mean([word.confidence for word in words]))
 
 
-def _note(dropped: int, read: int) -> str:
+def _unsure(seen: Sequence[Words]) -> str:
+    """What to say of a page whose lines cannot be read for the most part, or not surely."""
+    unread = sum(word.confidence < MIN_CONFIDENCE for word in seen)
+    if len(seen) < FEW_LINES:
+        return ""
+    advice = 'if it is in another script, see "ocr.language"'
+    if unread > len(seen) / 2:
+        return f"OCR could not read {unread:,} of {len(seen):,} lines; {advice}"
+    mean = _confidence([word for word in seen if word.confidence >= MIN_CONFIDENCE])
+    return f"OCR is not sure of what it read (mean confidence {mean:.2f}); {advice}" if mean < UNSURE else ""
+
+
+def _left_out(dropped: int, read: int) -> str:
     if not dropped:
         return ""
     return f"OCR read the {read:,} largest of {read + dropped:,} pieces of what may be text; the others are left out"
