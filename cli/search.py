@@ -16,6 +16,7 @@ from cli.output import Common, common_options, console, json_line, one_line, pri
 from cli.save_pages import Saved, check_folder, save_pages
 from pipeline.config import Settings
 from pipeline.embed.choices import choices_of
+from pipeline.embed.ocr import Ocr
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
@@ -121,7 +122,8 @@ def open_searcher(settings: Settings) -> Searcher:
     """The searcher these settings describe; models load at the first query that needs them."""
     store = open_store(settings.store)
     choices = choices_of(settings, store.models.dtypes(), store.models.accepted)
-    pages = load_pages(settings.pages_model, choices, pooling=settings.page.pooling)
+    reader = Ocr(settings.ocr.language, settings.ocr.models)  # of an example that is a scan
+    pages = load_pages(settings.pages_model, choices, pooling=settings.page.pooling, reader=reader)
     return Searcher(store, load_unified(settings.unified, choices), pages, settings.search)
 
 

@@ -13,13 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from pipeline.embed.ocr_engine import OcrEngine, Pixels, Quads, Words
-from pipeline.embed.ocr_models import OcrModels, find_models
+from pipeline.embed.ocr_models import DEFAULT, OcrModels, find_models
 from pipeline.embed.reading_order import reading_order
 from pipeline.embed.straighten import turn_of
 from pipeline.errors import Unreadable
@@ -40,10 +39,13 @@ MOST_WIDTH = 600_000  # pixels of line width read of one page: three newspaper p
 
 
 class Ocr:
-    """A `Reader`. The models load at the first picture and stay. `threads` of compute, 0 means one a core."""
+    """A `Reader` of a language, with the models inside the wheel or those in `folder`; they load at the first picture.
 
-    def __init__(self, models: OcrModels | None = None, threads: int = 0) -> None:
-        self._models, self._threads = models or find_models(), threads
+    `threads` of compute, 0 means one a core. `id` and `read` raise UsageError if there are no such models.
+    """
+
+    def __init__(self, language: str = DEFAULT, folder: str = "", threads: int = 0) -> None:
+        self._language, self._folder, self._threads = language, folder, threads
 
     @property
     def id(self) -> str:
@@ -107,6 +109,10 @@ class Ocr:
         return [seen[i] for i in range(len(crops))], upside_down
 
     @cached_property
+    def _models(self) -> OcrModels:
+        return find_models(self._language, self._folder)
+
+    @cached_property
     def _engine(self) -> OcrEngine:
         return OcrEngine(self._models, self._threads)
 
@@ -122,6 +128,8 @@ def _load(path: Path) -> Pixels:
 
 def _crop(pixels: Pixels, quad: Quads) -> Pixels:
     """The line between four corners, from left to right; a tall one turned by a quarter to the left."""
+    import cv2
+
     width = max(1, round(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
     height = max(1, round(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
     goal = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)

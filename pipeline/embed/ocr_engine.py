@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -65,6 +64,8 @@ class OcrEngine:
 
         Of more than 2,000 pieces of what may be text the largest count; how many do not comes second.
         """
+        import cv2
+
         height, width = pixels.shape[:2]
         scale = min(1.0, (look_mpx * 1e6 / (height * width)) ** 0.5)
         size = [max(GRID, round(side * scale / GRID) * GRID) for side in (width, height)]
@@ -76,6 +77,8 @@ class OcrEngine:
 
     def recognise(self, lines: Sequence[Pixels]) -> list[Words]:
         """What each picture of a line says, in order."""
+        import cv2
+
         widths = [min(MOST_WIDTH, max(8, math.ceil(LINE_PX * line.shape[1] / line.shape[0]))) for line in lines]
         words: dict[int, Words] = {}
         for group, width in _batches(widths):
@@ -97,6 +100,8 @@ class OcrEngine:
 
 def _largest_pieces(heat: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], int]:
     """The map of probabilities without specks and without all but the largest pieces; how many of these are gone."""
+    import cv2
+
     _, labels, stats, _ = cv2.connectedComponentsWithStats((heat > INK).astype(np.uint8))
     sizes = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
     sizes[np.minimum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) < LEAST_PX] = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +34,8 @@ class Turn:
 
     def picture(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The straight picture; the corners that are laid bare have the colour of most of the border."""
+        import cv2
+
         if not self.skew:
             return np.ascontiguousarray(np.rot90(pixels, self.quarters))
         size = [self.height, self.width] if self.quarters % 2 else [self.width, self.height]

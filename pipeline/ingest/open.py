@@ -17,7 +17,6 @@ from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.embed.choices import choices_of
 from pipeline.embed.ocr import Ocr
-from pipeline.embed.ocr_models import find_models
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import accepted_terms, load_unified
 from pipeline.errors import UsageError
@@ -147,7 +146,7 @@ def models_of(settings: Settings) -> tuple[Unified, PageModel]:
     this machine stands behind.
     """
     pinned = _made_with(settings.store)
-    reader = Ocr(find_models(settings.ocr.language, settings.ocr.models))
+    reader = Ocr(settings.ocr.language, settings.ocr.models)
     choices = choices_of(settings, pinned.dtypes() if pinned else {}, pinned.accepted if pinned else ())
     pages = load_pages(settings.pages_model, choices, threads=0, pooling=settings.page.pooling, reader=reader)
     return load_unified(settings.unified, choices, threads=0), pages
