@@ -66,5 +66,6 @@ def test_the_better_text_is_kept_and_the_reason_says_which(tmp_path: Path) -> No
     for name in ("wrong.pdf", "missing.pdf"):
         assert SENTENCE in " ".join(rows[name, "page"]["text"].split())
         assert (name, "text") not in rows
-    assert rows["odd.pdf", "text"]["text"].split()[:9] == odd.split()[:9]
+    passages = [row["text"] for row in corpus.store().rows() if row["modality"] == "text"]
+    assert any(text.split()[:9] == odd.split()[:9] for text in passages)
     assert summary.pages_read == 3

@@ -148,8 +148,8 @@ def test_a_large_picture_keeps_its_places(ocr, drawn, tmp_path):
 @pytest.mark.parametrize("degrees", [-12, -4, 3, 10, 93, 176])
 def test_a_page_that_lies_askew_is_read_straight(ocr, drawn, tmp_path, degrees):
     """Every line is whole and in order, and its box lies on the page as it was scanned, where its ink is."""
-    drawn.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white").save(tmp_path / "page.png")
-    turned = Image.open(tmp_path / "page.png")
+    turned = drawn.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    turned.save(tmp_path / "page.png")
     lines = ocr.read(tmp_path / "page.png", turned.width, turned.height).lines
 
     assert [line.text for line in lines] == WORDS

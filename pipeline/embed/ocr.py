@@ -66,7 +66,7 @@ class Ocr:
         lines = tuple(
             TextLine(" ".join(seen[i].text.split()), _around(corners[i]), round(seen[i].confidence, 3))
             for i in reading_order([_around(quad) for quad in level])
-            if seen[i].confidence >= MIN_CONFIDENCE and seen[i].text.strip()
+            if _is_read(seen[i])
         )
         return Reading(lines, note)
 
@@ -156,15 +156,20 @@ def _confidence(words: Sequence[Words]) -> float:
     return float(np.mean([word.confidence for word in words]))
 
 
+def _is_read(word: Words) -> bool:
+    return word.confidence >= MIN_CONFIDENCE and bool(word.text.strip())
+
+
 def _unsure(seen: Sequence[Words]) -> str:
     """What to say of a page whose lines cannot be read for the most part, or not surely."""
-    unread = sum(word.confidence < MIN_CONFIDENCE for word in seen)
+    read = [word for word in seen if _is_read(word)]
+    unread = len(seen) - len(read)
     if len(seen) < FEW_LINES:
         return ""
     advice = 'if it is in another script, see "ocr.language"'
     if unread > len(seen) / 2:
         return f"OCR could not read {unread:,} of {len(seen):,} lines; {advice}"
-    mean = _confidence([word for word in seen if word.confidence >= MIN_CONFIDENCE])
+    mean = _confidence(read)
     return f"OCR is not sure of what it read (mean confidence {mean:.2f}); {advice}" if mean < UNSURE else ""
 
 
