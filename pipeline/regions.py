@@ -15,9 +15,10 @@ import numpy.typing as npt
 from pipeline.types import Box, Region, TextLine, TokenVectors, Vectors
 
 MOST = 3  # regions of a page
-BLOCK_CHARS = 250  # a line and its neighbours, about a sentence or two: 3 lines of a wide column, 5 of a narrow one
-CENTRE = 0.5  # weight of a block's middle line beside the block: of blocks that hold the same, the one around it
-WORDS = 0.3  # weight of words of the query that stand there beside cosines; they tell where query weights do not
+ABOVE, BELOW = 1, 2  # neighbours of a row in its block: an answer more often follows what is like the question
+BLOCK_CHARS = 300  # a block of short rows has more of them, up to so many letters: a sentence or two
+CENTRE = 0.5  # weight of a block's own row beside the block: of blocks that hold the same, the one around it
+WORDS = 0.05  # weight of words of the query that stand there, beside cosines
 NEAR = 0.8  # lines further apart than this share of their height do not belong together
 LARGEST = 0.25  # share of the page that a region of cells may take
 
@@ -59,8 +60,8 @@ def map_of_lines(
 ) -> PageMap:
     """The map of a page that was read: each row of text scores, and a region is a row with its neighbours.
 
-    The score is MaxSim within a block of rows (`similarities` (q, lines) weighed by `weights` (q,)), half of that of
-    its middle row alone, and the share of the query's `words` (by their rarity on the page) that stand there.
+    The score is MaxSim within a block of rows (`similarities` (q, lines) weighed by `weights` (q,)) and half of that of
+    its own row alone, with a little for the query's `words` (by their rarity on the page) that stand there.
 
     >>> page = [TextLine("the mill", (0, 0, 40, 10)), TextLine("a sluice gate", (0, 50, 60, 60))]
     >>> map_of_lines(page, ["gate"], None, np.zeros(0, np.float32)).regions[0].bbox
@@ -140,18 +141,17 @@ def _word_shares(rows: Sequence[str], words: Sequence[str]) -> Floats:
 
 
 def _blocks(boxes: Sequence[Box], chars: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """For each row the block around it: a neighbour on both sides, and more while it holds at most 250 letters."""
+    """For each row the block around it: a neighbour above, two below, and more while it holds at most 300 letters."""
     flat = _upright(boxes)
     near = [_adjoins(one, other) for one, other in pairwise(flat)]
     for row in range(len(flat)):
-        first, end = row, row + 1
-        for reach in range(1, len(flat)):
-            wider_first = first - 1 if first == row - reach + 1 and first > 0 and near[first - 1] else first
-            wider_end = end + 1 if end == row + reach and end < len(flat) and near[end - 1] else end
-            too_long = reach > 1 and sum(chars[wider_first:wider_end]) > BLOCK_CHARS
-            if too_long or (wider_first, wider_end) == (first, end):
-                break
-            first, end = wider_first, wider_end
+        first, end, before = row, row + 1, -1
+        while end - first != before:
+            before, size = end - first, sum(chars[first:end])
+            if end < len(flat) and near[end - 1] and (end - row <= BELOW or size + chars[end] <= BLOCK_CHARS):
+                size, end = size + chars[end], end + 1
+            if first > 0 and near[first - 1] and (row - first < ABOVE or size + chars[first - 1] <= BLOCK_CHARS):
+                first -= 1
         yield first, end
 
 
