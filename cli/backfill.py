@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from uuid import uuid4
 
 import click
 from rich.table import Table
@@ -19,12 +20,14 @@ from cli.ingest import last_word
 from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, one_line, print_line, warn
 from pipeline.backfill.accounts import Backfilled, pace
 from pipeline.backfill.choice import Choice, Work, to_reparse
+from pipeline.backfill.reembed import cancel, finish, long_passages, restore_tag
 from pipeline.backfill.reroute import Change, reroute
 from pipeline.config import Settings
 from pipeline.errors import UsageError
-from pipeline.ingest.open import models_of, models_to_pin
+from pipeline.ingest.in_force import in_force, with_names
+from pipeline.ingest.open import load_both, models_of, models_to_pin
 from pipeline.ingest.run import recipes_of
-from pipeline.store import Store, find_store
+from pipeline.store import Names, Store, find_store, open_store
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
@@ -116,6 +119,117 @@ def reroute_pages(common: Common, options: Options) -> int | None:
     return _run(common, settings, "reroute", options)
 
 
+@backfill.command()
+@click.option("--unified", metavar="NAME", default="", help="The next embedder of passages and pictures.")
+@click.option("--text", metavar="NAME", default="", help="The next embedder of passages beside one for pictures only.")
+@click.option("--pages", metavar="NAME", default="", help="The next embedder of page pictures.")
+@click.option("--no-gate", is_flag=True, help="Switch even if known items are found less often than before.")
+@click.option("--finish", "end", flag_value="finish", help="Drop the vectors of the models before.")
+@click.option("--cancel", "end", flag_value="cancel", help="Give up a move that is not done yet.")
+@choice_options
+@common_options
+def reembed(
+    common: Common, options: Options, unified: str, text: str, pages: str, no_gate: bool, end: str | None
+) -> int | None:
+    """Move the store to other models, while it is searched and written to.
+
+    Their vectors are filled in beside those in force; then known items are asked for with both, and if the next models
+    find enough (backfill.recall), one commit puts them in force. The vectors before are kept for `docmill backfill
+    rollback`, until --finish, or a `docmill maintain` after backfill.keep_days. Killed anywhere, it goes on where it
+    was. With filters or --limit (of rows) it fills only these and does not switch while others are left. With --json
+    one object with unified, pages, rows, left, long (passages that the next model reads in pieces), recall_before,
+    recall_after, switched, table_version and seconds.
+    """
+    settings = common.settings
+    if options.shards:
+        raise UsageError("--shards does not go with reembed: one run fills the vectors")
+    if end is not None:
+        return _end(common, settings, end)
+    if not (unified or text or pages):
+        raise UsageError("name the next models, with --unified, --text or --pages")
+    if options.dry_run:
+        return _show_move(common, settings, Names(unified, pages, text))
+    fields = {"unified": unified, "text": text, "pages": pages, "gate": not no_gate}
+    fields |= {name: getattr(options, name) for name in ("where", "since", "until", "limit", "share")}
+    return _move(common, settings, fields)
+
+
+@backfill.command()
+@click.option("--restore", is_flag=True, help="The table as it was at the tag, without what was written since.")
+@common_options
+def rollback(common: Common, restore: bool) -> int | None:
+    """Go back to the models before the last reembed, while their vectors are kept.
+
+    What was written since gets vectors of theirs first, so nothing is lost. With --restore the table becomes what it
+    was when the reembed began; what was written since is read again by the next ingest of its folder.
+    """
+    if restore:
+        return _end(common, common.settings, "restore")
+    return _move(common, common.settings, {"back": True})
+
+
+def _move(common: Common, settings: Settings, fields: Mapping[str, Any]) -> int | None:
+    from flows.local import import_prefect, local_server
+    from flows.signals import ending_on_sigterm
+
+    store = open_store(settings.store)  # refused before a server is started for it
+    with ending_on_sigterm(), last_word():
+        server = local_server(settings.serve, Path.cwd())
+        import_prefect()
+        from flows.reembed import ReembedRequest, run_reembed
+
+        config = str(common.config.absolute()) if common.config else None
+        overrides = {"store": settings.store} if common.store is not None else {}
+        request = ReembedRequest.model_validate({**fields, "config": config, "overrides": overrides})
+        if server is not None:
+            server.wait()
+        with told("rows") as tell:
+            done = run_reembed(request, tell)
+    if common.json:
+        print_line(json_line(done.contract()))
+        return None
+    out = console()
+    out.print(f"{done.kind}: {done.rows:,} rows filled in {done.seconds:.1f} s, {done.left:,} left")
+    if done.recall_before is not None and done.recall_after is not None:
+        out.print(f"recall of known items: {done.recall_before:.3f} before, {done.recall_after:.3f} now")
+    if done.long:
+        out.print(f"{done.long:,} passages are longer than the model reads: `docmill backfill reparse` cuts them anew")
+    if done.switched:
+        values = {"unified": done.unified, "text": done.text, "pages": done.pages}
+        out.print("in force; set in docmill.toml: " + ", ".join(f'{name} = "{v}"' for name, v in values.items() if v))
+        out.print(f"{one_line(store.uri)}: version {done.table_version}; the vectors before are kept for a rollback")
+    return None
+
+
+def _show_move(common: Common, settings: Settings, names: Names) -> int | None:
+    live = in_force(settings)
+    names = Names(names.unified or live.unified, names.pages or live.pages_model, names.text)
+    next_unified, _ = load_both(with_names(settings, names))
+    store = open_store(settings.store)
+    rows, long = sum(store.count().values()), long_passages(store, next_unified)
+    if common.json:
+        print_line(json_line({"kind": "reembed", "rows": rows, "long": long}))
+    else:
+        console().print(f"{rows:,} rows; {long:,} passages are longer than the next model reads at once")
+    return None
+
+
+def _end(common: Common, settings: Settings, how: str) -> int | None:
+    store, now = open_store(settings.store), dt.datetime.now(dt.UTC)
+    with store.writer(settings.lock_wait_s):
+        if how == "cancel":
+            cancel(store)
+        elif how == "restore":
+            restore_tag(store, str(uuid4()), now)
+        elif not finish(store, now, dt.timedelta(0)):
+            raise UsageError(f"{settings.store}: keeps no vectors of models before, or its reembed is not done")
+    if common.json:
+        print_line(json_line({"done": how, "table_version": store.version()}))
+    else:
+        console().print(f"{how}: done, version {store.version()}")
+    return None
+
+
 def _open(common: Common) -> tuple[Settings, Store]:
     settings = common.settings
     unified, pages = models_of(settings)
@@ -172,7 +286,7 @@ def _run(common: Common, settings: Settings, kind: str, options: Options) -> int
 
 
 @contextmanager
-def told() -> Iterator[Callable[[Step], None]]:
+def told(thing: str = "documents") -> Iterator[Callable[[Step], None]]:
     """A listener that says on standard error how far a backfill is: now and then, and in place on a terminal."""
     started, last = time.monotonic(), [0.0]
 
@@ -184,7 +298,7 @@ def told() -> Iterator[Callable[[Step], None]]:
             warn(step.note)
         elif step.stage == "written" and (now - last[0] > SAY_EVERY_S or step.done == step.total):
             last[0] = now
-            warn(pace(step.done, step.total, now - started))
+            warn(pace(step.done, step.total, now - started, thing))
 
     yield tell
     sys.stderr.flush()

@@ -20,6 +20,7 @@ from pipeline.embed.ocr import Ocr
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
+from pipeline.ingest.in_force import in_force
 from pipeline.search import KINDS, LEGS, Answer, Scope, Searcher
 from pipeline.store import open_store
 from pipeline.types import Hit, Modality
@@ -120,7 +121,7 @@ def _answer_example(searcher: Searcher, image: Path, number: int, scope: Scope, 
 
 def open_searcher(settings: Settings) -> Searcher:
     """The searcher these settings describe; models load at the first query that needs them."""
-    store = open_store(settings.store)
+    store, settings = open_store(settings.store), in_force(settings)
     choices = choices_of(settings, store.models.dtypes(), store.models.accepted)
     reader = Ocr(settings.ocr.language, settings.ocr.models)  # of an example that is a scan
     pages = load_pages(settings.pages_model, choices, pooling=settings.page.pooling, reader=reader)

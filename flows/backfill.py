@@ -104,17 +104,19 @@ def _by_shards(
     return done
 
 
-def watched(tell: Callable[[Progress], None], total: int, key: str) -> Callable[[Progress], None]:
+def watched(
+    tell: Callable[[Progress], None], total: int, key: str, thing: str = "documents"
+) -> Callable[[Progress], None]:
     """`tell`, and a progress artifact that says what is done, what is left, how fast it goes and when it ends."""
     if not total:
         return tell
     started = time.monotonic()
-    made: Any = create_progress_artifact(0.0, key=key, description=pace(0, total, 0))
+    made: Any = create_progress_artifact(0.0, key=key, description=pace(0, total, 0, thing))
 
     def both(step: Progress) -> None:
         tell(step)
         if step.stage == "written":
-            words = pace(step.done, total, time.monotonic() - started)
+            words = pace(step.done, total, time.monotonic() - started, thing)
             update_progress_artifact(made, progress=100.0 * step.done / total, description=words)
 
     return both

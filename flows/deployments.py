@@ -43,6 +43,7 @@ DEPLOYMENTS = (
         "Try documents in quarantine again: of a fingerprint, by name, or all.",
     ),
     Deployment("canary", "flows.canary.canary", "Ask known questions again; fails if searches find less."),
+    Deployment("reembed", "flows.reembed.reembed", "Move the store to other models, while it is in use."),
     Deployment("shard", "flows.shard.shard", "A part of a large run, which asks for it itself.", limit=None),
 )
 

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import heapq
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.config import Canary, Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.errors import CanaryDrop, UsageError
-from pipeline.search import Scope, Searcher
+from pipeline.search import LEGS, Scope, Searcher
 from pipeline.store import Store
 
 K = 10  # a question is answered if its document is among so many hits
@@ -133,12 +133,14 @@ def judge(before: Sequence[Answered], answers: Sequence[Answered], settings: Can
     return Verdict(tuple(answers), len(both), then, today, tuple(lost), good)
 
 
-def ask(searcher: Searcher, questions: Sequence[Question]) -> list[Answered]:
+def ask(searcher: Searcher, questions: Sequence[Question], legs: Collection[str] = LEGS) -> list[Answered]:
     """The rank of each question's document among the first ten hits."""
     answers: list[Answered] = []
     for start in range(0, len(questions), TOGETHER):
         group = questions[start : start + TOGETHER]
-        for question, answer in zip(group, searcher.answer_many([q.text for q in group], Scope(k=K)), strict=True):
+        for question, answer in zip(
+            group, searcher.answer_many([q.text for q in group], Scope(k=K, legs=legs)), strict=True
+        ):
             uris = [hit.source_uri for hit in answer.hits]
             answers.append(Answered(question, _rank(question, uris)))
     return answers
@@ -198,6 +200,11 @@ def _questions(store: Store, before: Iterable[Answered], count: int) -> list[Que
     kept = [question for question in asked if contents.get(question.source_uri) == question.content][:count]
     names = {question.source_uri for question in kept}
     return [*kept, *(q for q in _sampled(store, 2 * count) if q.source_uri not in names)][:count]
+
+
+def known_items(store: Store, count: int) -> list[Question]:
+    """Up to so many questions, each a few words of a row of another document; the same corpus gives the same ones."""
+    return _sampled(store, count)
 
 
 def _sampled(store: Store, count: int) -> list[Question]:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.backfill.reembed import finish
 from pipeline.config import Settings
 from pipeline.errors import TooLittleMemory
 from pipeline.ingest.mend import mend_books
@@ -54,6 +55,7 @@ def maintain(
         unused = store.drop_unused_assets()
         store.refresh_indexes(merge=True)
         Kept(web_folder(settings.store)).clean()
+        finish(store, now, dt.timedelta(days=settings.backfill.keep_days))
         removed = store.remove_old_versions(dt.timedelta(days=settings.keep_days))
         rows = {str(modality): count for modality, count in store.count().items()}
         return Upkeep(mended, unused, removed, before, _size(store), rows, store.version())

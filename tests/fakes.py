@@ -103,6 +103,9 @@ class WordPages:
         vectors = np.stack([word_vector(word) for word in text.split()])
         return QueryTokens(vectors, np.ones(len(vectors), np.float32))
 
+    def line_owners(self, text: str) -> list[tuple[int, ...]]:
+        return [(number,) for number in range(len(text.split("\n")))]
+
     def _page(self, page: PageInput) -> PageEmbedding:
         lines = page.lines if page.lines is not None else self._read(page.image)
         vectors = np.zeros((0, DIM), np.float16)

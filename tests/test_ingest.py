@@ -14,6 +14,7 @@ from pipeline.config import Settings
 from pipeline.errors import AccountingError, UsageError
 from pipeline.ingest import Ingest, Summary
 from pipeline.ingest.accounts import check
+from pipeline.ingest.run import Second
 from pipeline.store import Models, Store, open_store
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -27,6 +28,7 @@ class Corpus:
         self.unified, self.pages = WordUnified(), WordPages()
         self.folder.mkdir()
         self.store_path = tmp_path / "store"
+        self.second: Second | None = None  # loads the models that the store is being moved to
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -48,7 +50,15 @@ class Corpus:
         store = self.store()
         work = self.tmp_path / "work"
         run = Ingest(
-            chosen, store, self.unified, self.pages, run_id=run_id, now=lambda: NOW, work_dir=work, cwd=self.tmp_path
+            chosen,
+            store,
+            self.unified,
+            self.pages,
+            run_id=run_id,
+            now=lambda: NOW,
+            work_dir=work,
+            cwd=self.tmp_path,
+            second=self.second,
         )
         with store.writer():
             try:

@@ -20,10 +20,11 @@ from pipeline.embed.ocr import Ocr
 from pipeline.embed.pages import load_pages
 from pipeline.embed.unified import accepted_terms, load_unified
 from pipeline.errors import UsageError
+from pipeline.ingest.in_force import in_force, with_names
 from pipeline.ingest.manifest import Manifest, store_name
 from pipeline.ingest.run import Ingest, recipes_of
 from pipeline.sources.listing import discover, pages
-from pipeline.store import Models, Store, doc_id, find_store, open_store
+from pipeline.store import Models, Store, VectorSet, doc_id, find_store, open_store
 from pipeline.store.lock import SHARED, WORK
 
 
@@ -50,7 +51,10 @@ def open_ingest(
     store = open_store(settings.store, create=models, wait_s=settings.lock_wait_s, waiting=waiting)
     with store.writer(settings.lock_wait_s, waiting):
         work_dir = work_folder(settings.store)
-        run = Ingest(settings, store, unified, page_model, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd)
+        second = partial(_load_set, settings)
+        run = Ingest(
+            settings, store, unified, page_model, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd, second=second
+        )
         try:
             yield run
         finally:
@@ -87,9 +91,18 @@ def open_shared(
     if store is None:
         raise UsageError(f"no docmill store at {settings.store}: run `docmill ingest` first, or give --store")
     with shared_folder(settings.store) as work_dir:
-        turns = partial(turn, store)
+        second, turns = partial(_load_set, settings), partial(turn, store)
         run = Ingest(
-            settings, store, unified, page_model, run_id=run_id, now=now, work_dir=work_dir, cwd=cwd, turn=turns
+            settings,
+            store,
+            unified,
+            page_model,
+            run_id=run_id,
+            now=now,
+            work_dir=work_dir,
+            cwd=cwd,
+            turn=turns,
+            second=second,
         )
         try:
             yield run
@@ -139,7 +152,20 @@ def _check_there(store: str, specs: Sequence[str]) -> None:
 
 
 def models_of(settings: Settings) -> tuple[Unified, PageModel]:
-    """The embedders a configuration names; their weights load when they are first asked to embed.
+    """The embedders a configuration names, or those that its store was moved to since; their weights load when they are
+    first asked to embed.
+
+    Raises `UsageError` for names and OCR languages that nothing on this machine stands behind.
+    """
+    return load_both(in_force(settings))
+
+
+def _load_set(settings: Settings, target: VectorSet) -> tuple[Unified, PageModel]:
+    return load_both(with_names(settings, target.names))
+
+
+def load_both(settings: Settings) -> tuple[Unified, PageModel]:
+    """The embedders of exactly these names.
 
     Where the settings leave the precision open, it is what the store was made with, if there is one; a licence that was
     accepted for the store need not be accepted again. Raises `UsageError` for names and OCR languages that nothing on

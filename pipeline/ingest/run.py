@@ -32,6 +32,7 @@ from pipeline.ingest.plan import Recipes, Versions, in_batches, make_recipes
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.reading import KnownReadings, PageReader, load_readings
 from pipeline.ingest.records import NEW, Mark, as_deleted, has_rows, mark, merged, note, record_of
+from pipeline.ingest.refill import Refill
 from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
@@ -41,7 +42,7 @@ from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
 from pipeline.route import ROUTER_VERSION
 from pipeline.sources.listing import is_web, pages
-from pipeline.store import RowFile, Store, TokenCounts, open_store
+from pipeline.store import RowFile, Store, TokenCounts, VectorSet, open_store
 from pipeline.types import DocumentRecord, Failure, Found, Prepared, Row
 
 SHARED_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # between counts, while another machine writes to the store, too
@@ -73,6 +74,7 @@ class Embedded:
     routes: Mapping[str, int] = field(default_factory=dict)  # pages by route
 
 
+Second = Callable[[VectorSet], tuple[Unified, PageModel]]  # loads the models that a store is being moved to
 Turn = Callable[[], AbstractContextManager[None]]
 
 
@@ -94,6 +96,7 @@ class Ingest:
         work_dir: Path,
         cwd: Path,
         turn: Turn | None = None,
+        second: Second | None = None,
     ) -> None:
         self.settings, self.store, self.run_id, self.cwd, self.now = settings, store, run_id, cwd, now
         self.unified, self.pages = unified, pages
@@ -108,6 +111,8 @@ class Ingest:
         self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
         self._turn: Turn = turn or nullcontext
         self._shares = turn is not None
+        self._second = second
+        self._seconds: tuple[Unified, PageModel] | None = None
         self._at_hand: dict[int, dict[str, Mark]] = {}  # by batch: what the ledger said when it was begun
 
     # the steps ------------------------------------------------------------------------------------------------
@@ -215,6 +220,7 @@ class Ingest:
             if any(map(has_rows, [*replaced, *known.values(), *vanished])):
                 left_out = {r.doc_id for r in embedded.records} - {r.doc_id for r in records}
                 self.store.replace(RowFile.open(embedded.rows, left_out), [r.doc_id for r in [*replaced, *vanished]])
+                self._fill_next([record.doc_id for record in replaced if has_rows(record)])
             self.store.record([*final, *(as_deleted(r, self.run_id, self.now()) for r in vanished)])
         self._pages_changed |= any(r.page_rows for r in [*replaced, *known.values(), *vanished])
         for record in final:
@@ -295,6 +301,20 @@ class Ingest:
             raise StoreError(
                 f"{self.store.uri}: the run lost its working files: {cause}; was the store moved or removed? Run again"
             ) from error
+
+    def _fill_next(self, doc_ids: Sequence[str]) -> None:
+        """While the store is being moved to other models, what is written gets their vectors, too."""
+        target = self.store.sets.next if self._second is not None and doc_ids else None
+        if target is None or self._second is None:
+            return
+        try:
+            self._seconds = self._seconds or self._second(target)
+        except UsageError:  # not to be had in this place: the backfill will fill these rows
+            self._second = None
+            return
+        refill = Refill(self.store, target, *self._seconds, self._preparer.work_dir / "next")
+        for rows in self.store.to_fill(target, set(doc_ids)):
+            self.store.fill(target, refill.embed(rows))
 
     def _overtaken(self, number: int) -> set[str]:
         """Sources of a batch whose ledger entry is no longer the one that the batch was begun with."""

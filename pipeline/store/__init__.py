@@ -16,19 +16,25 @@ from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
 from pipeline.store.shards import Listed
+from pipeline.store.switch import Filled, Label, Names, VectorSet, VectorSets
 from pipeline.store.where import sql_literal
 
 __all__ = [
     "WEB",
+    "Filled",
     "Held",
+    "Label",
     "Listed",
     "Models",
+    "Names",
     "PageCounts",
     "PageVectors",
     "RowFile",
     "RowVectors",
     "Store",
     "TokenCounts",
+    "VectorSet",
+    "VectorSets",
     "doc_id",
     "find_store",
     "open_store",

@@ -76,26 +76,31 @@ class Assets:
         """Replace a note in one commit."""
         self._put(NOTES + name, "application/octet-stream", content)
 
-    def read_counts(self) -> TokenCounts | None:
-        stored = self.read(COUNTS)
+    def read_counts(self, column: str) -> TokenCounts | None:
+        """Of the page model that made the vectors of a column."""
+        stored = self.read(_counts(column))
         if stored is None:
             return None
         with np.load(io.BytesIO(stored), allow_pickle=False) as values:
             return TokenCounts(int(values["pages"]), values["counts"].astype(np.int64))
 
-    def write_counts(self, counted: TokenCounts) -> None:
+    def write_counts(self, counted: TokenCounts, column: str) -> None:
         """Replace the counts in one commit; the same counts again are not written."""
-        before = self.read_counts()
+        before = self.read_counts(column)
         if before and before.pages == counted.pages and np.array_equal(before.counts, counted.counts):
             return
         buffer = io.BytesIO()
         np.savez_compressed(buffer, pages=np.int64(counted.pages), counts=counted.counts.astype(np.int64))
-        self._put(COUNTS, "application/x-npz", buffer.getvalue())
+        self._put(_counts(column), "application/x-npz", buffer.getvalue())
 
     def _put(self, name: str, media_type: str, content: bytes) -> None:
         columns = [pa.array([name]), pa.array([""]), pa.array([media_type]), blob_array([content])]
         merge = self._tables.open(ASSETS).merge_insert("asset_id")
         merge.when_matched_update_all().when_not_matched_insert_all().execute(pa.table(columns, schema=assets_schema()))
+
+
+def _counts(column: str) -> str:
+    return COUNTS if column == "multivector" else f"{COUNTS}:{column}"
 
 
 def _groups(pictures: Iterable[tuple[str, str, Path]]) -> Iterator[tuple[list[str], list[str], list[bytes]]]:

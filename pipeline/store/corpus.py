@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
-from pipeline.store import indexes, query, unsettled, upkeep
+from pipeline.store import indexes, query, switch, unsettled, upkeep
 from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
@@ -19,13 +19,15 @@ from pipeline.store.ledger import Ledger
 from pipeline.store.lock import OURS, writer_lock
 from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
-from pipeline.store.schema import CORPUS, TABLES, Models, clean
+from pipeline.store.schema import CORPUS, TABLES, Columns, Models, clean
 from pipeline.store.shards import Listed, WorkLists
+from pipeline.store.switch import Filled, Label, Names, VectorSet, VectorSets
 from pipeline.store.tables import Tables
 from pipeline.store.where import sql_literal
 from pipeline.types import DocumentRecord, Modality, ModelId, Outline, Route
 
 LOCK_WAIT_S = 10.0
+FILL_ROWS = 256  # given another vector in one commit
 SCHEMES = ("s3://", "gs://", "az://")
 
 
@@ -51,7 +53,8 @@ def open_store(
             _make(uri, tables, create, wait_s, waiting)
         if not tables.exists(CORPUS):
             raise UsageError(_missing(uri))
-        models = tables.models()
+        sets = switch.read_sets(tables)
+        models, tables.columns = sets.live.models, sets.live.columns
     if create is not None and create != models:
         raise ModelMismatch(_mismatch(uri, models, create))
     return Store(uri, tables, models)
@@ -117,6 +120,7 @@ class Store:
             before = self._assets.ids(doc_ids)
             if rows is not None:
                 self._assets.add((asset, *kept[asset]) for asset in kept if asset not in before)
+            self._check_in_force()
             if doc_ids:
                 replace_rows(self._tables, rows, doc_ids)
             self._assets.drop(before - kept.keys())
@@ -149,7 +153,7 @@ class Store:
 
     def set_frequencies(self, counted: TokenCounts) -> None:
         with translated(self.uri, "write the token counts"):
-            self._assets.write_counts(counted)
+            self._assets.write_counts(counted, self._tables.columns.multivector)
 
     def refresh_indexes(self, *, merge: bool = False) -> None:
         """Make the indexes cover all rows and merge many small files. Without anything new it writes nothing; with
@@ -190,6 +194,87 @@ class Store:
         """The tag names the newest version of each table from now on; upkeep keeps versions with a tag."""
         with translated(self.uri, "set a tag"):
             upkeep.set_tag(self._tables, name)
+
+    # vectors of another model ----------------------------------------------------------------------------------
+
+    @property
+    def sets(self) -> VectorSets:
+        """Which models' vectors the table has now."""
+        with translated(self.uri, "read the store"):
+            return switch.read_sets(self._tables)
+
+    def of_set(self, target: VectorSet) -> Store:
+        """The same store, read by another set of vectors that it has."""
+        tables = Tables(self.uri)
+        tables.columns = target.columns
+        return Store(self.uri, tables, target.models)
+
+    def begin_set(self, models: Models, live: Names, coming: Names) -> VectorSets:
+        """Tag the table, and make room for the vectors of other models. Searches do not see them."""
+        with translated(self.uri, "make room for other vectors"):
+            upkeep.set_tag(self._tables, switch.TAG)
+            return switch.begin(self._tables, models, live, coming)
+
+    def count_missing(self, target: VectorSet) -> dict[Modality, int]:
+        """Rows by modality that have vectors in force and none of the target's."""
+        with translated(self.uri, "read the corpus"):
+            return switch.count_missing(self._tables, self.sets, target)
+
+    def to_fill(
+        self, target: VectorSet, doc_ids: Collection[str] | None = None, size: int = FILL_ROWS
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Content of the rows that have vectors in force and none of the target's, in groups, streamed."""
+        with translated(self.uri, "read the corpus"):
+            yield from switch.to_fill(self._tables, self.sets, target, doc_ids, size)
+
+    def fill(self, target: VectorSet, filled: Sequence[Filled]) -> int:
+        """Write vectors of the target in one commit; those of rows that were written anew since are left out. Gives how
+        many were written."""
+        with translated(self.uri, "write vectors"):
+            return switch.fill(self._tables, target, self.sets.live.columns, filled)
+
+    def switch_sets(self, now: dt.datetime) -> VectorSets:
+        """The next vectors are in force from one commit on. Who opened the store before goes on with the old ones."""
+        with translated(self.uri, "switch to the other vectors"):
+            return switch.switch(self._tables, now)
+
+    def write_sets(self, sets: VectorSets) -> None:
+        with translated(self.uri, "write the note of the vectors"):
+            switch.write_sets(self._tables, sets)
+
+    def to_label(self, size: int = FILL_ROWS) -> Iterator[list[dict[str, Any]]]:
+        """Rows that do not name the models of this store, in groups, streamed."""
+        with translated(self.uri, "read the corpus"):
+            yield from switch.to_label(self._tables, self.models, size)
+
+    def label(self, labels: Sequence[Label]) -> None:
+        with translated(self.uri, "write the names of models"):
+            switch.label(self._tables, self.models, labels)
+
+    def long_passages(self, doc_ids: Sequence[str], budget: int) -> set[str]:
+        """Those of the documents of which a passage has more tokens than that."""
+        with translated(self.uri, "read the corpus"):
+            return query.long_passages(self._tables, doc_ids, budget)
+
+    def drop_set(self, columns: Columns, sets: VectorSets) -> None:
+        """Forget vectors that are not in force, and the tag; `sets` is what is left."""
+        with translated(self.uri, "drop vectors"):
+            switch.drop(self._tables, columns, sets)
+            upkeep.remove_tag(self._tables, switch.TAG)
+
+    def restore_tag(self) -> None:
+        """The corpus becomes what it was before the last move to other models began."""
+        with translated(self.uri, "restore the tag"):
+            switch.restore(self._tables)
+
+    def mark_unsettled(self, run_id: str) -> None:
+        """The next run is to compare the books document by document."""
+        with translated(self.uri, "mark the store"):
+            unsettled.mark(self._tables, run_id)
+
+    def _check_in_force(self) -> None:
+        if switch.read_sets(self._tables).live.columns != self._tables.columns:
+            raise StoreError(f"{self.uri}: was switched to another model while this run was at work; run it again")
 
     # work lists -----------------------------------------------------------------------------------------------
 
@@ -374,7 +459,7 @@ class Store:
     def frequencies(self) -> TokenCounts | None:
         """Token counts as they were last set."""
         with translated(self.uri, "read the token counts"):
-            return self._assets.read_counts()
+            return self._assets.read_counts(self._tables.columns.multivector)
 
     def note(self, name: str) -> bytes | None:
         with translated(self.uri, "read a note"):

@@ -8,7 +8,7 @@ from typing import Any
 from lancedb.index import Bitmap, BTree, HnswSq, IvfRq
 
 from pipeline.store.edge import retrying
-from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS, PICTURES, VECTORS
+from pipeline.store.schema import ASSETS, CORPUS, DOCUMENTS, is_vector_column
 from pipeline.store.tables import TEXT_INDEX, Tables
 
 EXACT_VECTORS = 5_000  # up to so many vectors an exact scan is fast
@@ -46,7 +46,7 @@ def coverage(table: Any) -> dict[str, dict[str, int]]:
 
 def _refresh(table: Any, wanted: Mapping[str, Any], merge: bool) -> None:
     vector_indexes = _vector_indexes(table)
-    _drop(table, set(VECTORS) - vector_indexes.keys())
+    _drop(table, _vector_columns(table) - vector_indexes.keys())
     if table.count_rows() == 0:
         return
     there = coverage(table)
@@ -67,7 +67,7 @@ def _fold_in(table: Any) -> None:
     except (RuntimeError, ValueError, OSError) as error:
         if not _untrainable(error):
             raise
-        _drop(table, set(VECTORS))
+        _drop(table, _vector_columns(table))
         table.optimize()
 
 
@@ -96,22 +96,25 @@ def _vector_indexes(table: Any) -> dict[str, Any]:
 
     Rows are counted by modality: asking which of them have a vector would read all vectors.
     """
-    configs: dict[str, Any] = {}
-    if "vector" not in table.schema.names:
-        return configs
-    for column in ("vector", PICTURES):
-        if column in table.schema.names and table.count_rows() > EXACT_VECTORS and _trainable(table, column):
-            configs[column] = HnswSq(distance_type="cosine")
-    divisible = table.schema.field("multivector").type.value_type.list_size % 8 == 0  # as this kind of index demands
-    pages = table.count_rows("modality = 'page'")
-    if divisible and pages > EXACT_PAGES and _trainable(table, "multivector"):
-        configs["multivector"] = IvfRq(distance_type="cosine", num_partitions=_partitions(table, pages))
+    columns = sorted(_vector_columns(table))
+    many = columns and table.count_rows() > EXACT_VECTORS
+    dense = [name for name in columns if many and not name.startswith("multi") and _trainable(table, name)]
+    configs: dict[str, Any] = {name: HnswSq(distance_type="cosine") for name in dense}
+    pages = table.count_rows("modality = 'page'") if columns else 0
+    for name in [name for name in columns if name.startswith("multi") and pages > EXACT_PAGES]:
+        divisible = table.schema.field(name).type.value_type.list_size % 8 == 0  # as this kind of index demands
+        if divisible and _trainable(table, name):
+            configs[name] = IvfRq(distance_type="cosine", num_partitions=_partitions(table, name, pages))
     return configs
 
 
-def _partitions(table: Any, pages: int) -> int:
+def _vector_columns(table: Any) -> set[str]:
+    return {name for name in table.schema.names if is_vector_column(name)}
+
+
+def _partitions(table: Any, name: str, pages: int) -> int:
     """So many that each has about `PARTITION_VECTORS` vectors; LanceDB's own choice goes by rows, not by vectors."""
-    query = table.search().where("multivector IS NOT NULL").select({"vectors": "array_length(multivector)"})
+    query = table.search().where(f"{name} IS NOT NULL").select({"vectors": f"array_length({name})"})
     sizes: list[int] = query.limit(TRAINING_ROWS).to_arrow()["vectors"].to_pylist()
     return max(1, round(pages * sum(sizes) / len(sizes) / PARTITION_VECTORS))
 

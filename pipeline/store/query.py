@@ -17,7 +17,7 @@ from lancedb.query import MatchQuery
 from pipeline.errors import UsageError
 from pipeline.store.edge import reason
 from pipeline.store.indexes import EXACT_VECTORS
-from pipeline.store.schema import CORPUS, PICTURES, VECTORS, clean
+from pipeline.store.schema import CORPUS, Columns, clean, is_vector_column
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
 from pipeline.types import Modality, Route
@@ -122,7 +122,7 @@ def nearest(
     """Exact while few rows come into question; above that an approximate search whose best are scored exactly."""
     table = tables.open(CORPUS)
     wanted = np.asarray(vector, np.float32).reshape(-1)
-    column = PICTURES if modality == "image" and PICTURES in table.schema.names else "vector"
+    column = tables.columns.of(modality)
     dim = table.schema.field(column).type.list_size
     if wanted.shape != (dim,) or not np.isfinite(wanted).all():
         raise UsageError(f"a query vector must be {dim} finite numbers, this one has shape {wanted.shape}")
@@ -139,7 +139,11 @@ def count_pages(tables: Tables, where: str | None) -> int:
 
 def page_counts(tables: Tables, most: int) -> PageCounts:
     query = tables.open(CORPUS).search().where("modality = 'page'")
-    found = query.select({"vectors": "array_length(multivector)", "tokens": "token_count"}).limit(most).to_arrow()
+    found = (
+        query.select({"vectors": f"array_length({tables.columns.multivector})", "tokens": "token_count"})
+        .limit(most)
+        .to_arrow()
+    )
     vectors, tokens = (pc.fill_null(found[name].combine_chunks(), 0).to_numpy() for name in ("vectors", "tokens"))
     return PageCounts(np.asarray(vectors, np.int64), np.asarray(tokens, np.int64))
 
@@ -153,10 +157,10 @@ def nearest_pages(
     """
     table = tables.open(CORPUS)
     wanted = np.asarray(vectors, np.float32)
-    dim = table.schema.field("multivector").type.value_type.list_size
+    dim = table.schema.field(tables.columns.multivector).type.value_type.list_size
     if wanted.ndim != 2 or wanted.shape[1] != dim or not len(wanted) or not np.isfinite(wanted).all():
         raise UsageError(f"query vectors must be (n, {dim}) finite numbers, these have shape {wanted.shape}")
-    query = table.search(wanted, vector_column_name="multivector").distance_type("cosine").nprobes(probes)
+    query = table.search(wanted, vector_column_name=tables.columns.multivector).distance_type("cosine").nprobes(probes)
     query = query.where(where, prefilter=True) if where else query  # rows of other kinds have no multi-vector
     found = query.limit(k).select(["id", "_distance"]).to_arrow()
     return _ranked(found, "_distance", lambda distance: len(wanted) - distance)
@@ -174,13 +178,12 @@ def match(tables: Tables, text: str, modality: Modality | None, k: int, where: s
 
 def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, dim: int) -> PageVectors:
     found: dict[str, npt.NDArray[np.float16]] = {}
+    column = tables.columns.multivector
     conditions = [None] if ids is None else [is_one_of("id", group) for group in groups(ids, GROUP)]
     for condition in conditions:
-        for batch in tables.batches(
-            CORPUS, both("modality = 'page'", condition, where), ["id", "multivector"], VECTOR_BATCH
-        ):
-            full = batch.filter(pc.is_valid(batch["multivector"]))
-            found.update(zip(full["id"].to_pylist(), _matrices(full["multivector"], dim), strict=True))
+        for batch in tables.batches(CORPUS, both("modality = 'page'", condition, where), ["id", column], VECTOR_BATCH):
+            full = batch.filter(pc.is_valid(batch[column]))
+            found.update(zip(full["id"].to_pylist(), _matrices(full[column], dim), strict=True))
     order = sorted(found, key=_page_order) if ids is None else [name for name in dict.fromkeys(ids) if name in found]
     offsets = np.cumsum([0] + [len(found[name]) for name in order], dtype=np.int64)
     vectors = np.empty((int(offsets[-1]), dim), np.float16)
@@ -210,6 +213,15 @@ def routes(tables: Tables) -> Iterator[tuple[str, int | None, Route, str]]:
             yield document, page, Route(path, why), signals
 
 
+def long_passages(tables: Tables, doc_ids: Sequence[str], budget: int) -> set[str]:
+    found: set[str] = set()
+    for group in groups(doc_ids, GROUP):
+        condition = both(is_one_of("doc_id", group), f"modality = 'text' AND token_count > {budget}")
+        for batch in tables.batches(CORPUS, condition, ["doc_id"]):
+            found.update(batch["doc_id"].to_pylist())
+    return found
+
+
 def layouts(tables: Tables, doc_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
     if "layout" not in tables.open(CORPUS).schema.names:
         return
@@ -223,11 +235,12 @@ def layouts(tables: Tables, doc_ids: Sequence[str]) -> Iterator[tuple[str, str]]
 def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVectors]:
     found: dict[str, RowVectors] = {}
     there = tables.open(CORPUS).schema.names
-    columns = [name for name in ("id", "text", *VECTORS, "layout", "token_count") if name in there]
+    wanted = ("id", "text", *tables.columns.names(), "layout", "token_count")
+    columns = [name for name in wanted if name in there]
     for group in groups(ids, GROUP):
         for batch in tables.batches(CORPUS, is_one_of("id", group), columns, VECTOR_BATCH):
-            many = batch["multivector"]
-            singles = _single(batch)
+            many = batch[tables.columns.multivector]
+            singles = _single(batch, tables.columns)
             late = _matrices(many.filter(pc.is_valid(many)), dim)
             has_many = many.is_valid().to_pylist()
             layouts = batch["layout"].to_pylist() if "layout" in columns else [None] * len(batch)
@@ -239,10 +252,10 @@ def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVector
     return found
 
 
-def _single(batch: Any) -> list[npt.NDArray[np.float32] | None]:
+def _single(batch: Any, columns: Columns) -> list[npt.NDArray[np.float32] | None]:
     """The one vector of each row, from whichever column holds it."""
     found: list[npt.NDArray[np.float32] | None] = [None] * len(batch)
-    for column in (batch[name] for name in ("vector", PICTURES) if name in batch.schema.names):
+    for column in (batch[name] for name in (columns.vector, columns.pictures) if name in batch.schema.names):
         dense = iter(column.flatten().to_numpy().reshape(-1, column.type.list_size))  # those that are not null
         for place, is_there in enumerate(column.is_valid().to_pylist()):
             if is_there:
@@ -283,4 +296,4 @@ def _ranked(found: Any, column: str, score: Any) -> list[tuple[str, float]]:
 
 
 def _plain_columns(tables: Tables) -> list[str]:
-    return [name for name in tables.open(CORPUS).schema.names if name not in (*VECTORS, "layout")]
+    return [name for name in tables.open(CORPUS).schema.names if name != "layout" and not is_vector_column(name)]

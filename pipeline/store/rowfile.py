@@ -179,8 +179,7 @@ def _shared(record: DocumentRecord, models: Models) -> dict[str, Any]:
         "content_sha256": record.content_sha256,
         "media_type": record.media_type,
         "title": clean(record.title),
-        "unified_model": " / ".join(str(id) for id in (models.unified, models.pictures) if id is not None),
-        "page_model": str(models.pages),
+        **named(models),
         "recipe": record.recipe,
         "run_id": record.run_id,
         "source_modified_at": record.modified_at,
@@ -196,6 +195,12 @@ def _checked(vectors: npt.NDArray[Any], dim: int, name: str) -> npt.NDArray[Any]
     return vectors
 
 
+def named(models: Models) -> dict[str, str]:
+    """What every row says of the models that made its vectors."""
+    unified = " / ".join(str(id) for id in (models.unified, models.pictures) if id is not None)
+    return {"unified_model": unified, "page_model": str(models.pages)}
+
+
 def picture_name(picture: Path) -> str:
     """What follows the document in an `asset_id`: 24 hex digits of the SHA-256 of the picture's bytes.
 
@@ -206,17 +211,20 @@ def picture_name(picture: Path) -> str:
 
 
 def _array(field: Any, values: list[Any]) -> Any:
-    if field.name not in VECTORS:
-        return pa.array(values, field.type)
+    return vector_array(field.type, values) if field.name in VECTORS else pa.array(values, field.type)
+
+
+def vector_array(kind: Any, values: Sequence[Any]) -> Any:
+    """Vectors, or multi-vectors, or None each, as an Arrow array of a vector column's type."""
     missing = pa.array([value is None for value in values])
-    if field.name != "multivector":
-        dim = field.type.list_size
+    if pa.types.is_fixed_size_list(kind):
+        dim = kind.list_size
         dense = np.concatenate([np.zeros(dim, np.float32) if value is None else value for value in values])
         return pa.FixedSizeListArray.from_arrays(pa.array(dense), dim, mask=missing)
-    inner = field.type.value_type
+    inner = kind.value_type
     lengths = [0 if value is None else len(value) for value in values]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     full = [value for value in values if value is not None]
     flat = np.concatenate(full).reshape(-1) if full else np.zeros(0, np.float16)
     tokens = pa.FixedSizeListArray.from_arrays(pa.array(flat), inner.list_size)
-    return pa.ListArray.from_arrays(pa.array(offsets), tokens, type=field.type, mask=missing)
+    return pa.ListArray.from_arrays(pa.array(offsets), tokens, type=kind, mask=missing)

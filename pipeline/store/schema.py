@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -38,6 +39,31 @@ class Models:
         return {id.name: id.dtype for id in (self.unified, self.pictures) if id is not None and id.dtype}
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of the vectors in force; others hold those of a model to come, or of the last one."""
+
+    vector: str = "vector"
+    multivector: str = "multivector"
+    pictures: str = ""  # where pictures have a model of their own
+
+    def of(self, modality: Modality) -> str:
+        """The column of the one vector of such rows."""
+        return self.pictures if modality == "image" and self.pictures else self.vector
+
+    def names(self) -> list[str]:
+        return [name for name in (self.vector, self.multivector, self.pictures) if name]
+
+
+def is_vector_column(name: str) -> bool:
+    """True for the columns of vectors, and for the numbered ones that other models were given.
+
+    >>> [is_vector_column(name) for name in ("vector", "picture_vector_2", "multivector_3", "vector_model")]
+    [True, True, True, False]
+    """
+    return re.fullmatch(rf"({'|'.join(VECTORS)})(_\d+)?", name) is not None
+
+
 def doc_id(uri: str) -> str:
     """The name of a document: the first 32 hex digits of the SHA-256 of its canonical source URI.
 
@@ -56,9 +82,9 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def corpus_schema(models: Models) -> pa.Schema:
+def corpus_schema(models: Models, columns: Columns = Columns()) -> pa.Schema:
     text = pa.string()
-    own = [] if models.pictures is None else [pa.field(PICTURES, pa.list_(pa.float32(), models.pictures.dim))]
+    own = [] if models.pictures is None else [pa.field(columns.pictures or PICTURES, pictures_type(models))]
     return pa.schema(
         [
             pa.field("id", text, nullable=False, metadata=KEY),
@@ -73,8 +99,8 @@ def corpus_schema(models: Models) -> pa.Schema:
             pa.field("headings", pa.list_(text)),
             pa.field("text", text),
             pa.field("token_count", pa.int32()),
-            pa.field("vector", pa.list_(pa.float32(), models.unified.dim)),
-            pa.field("multivector", pa.list_(pa.list_(pa.float16(), models.pages.dim))),
+            pa.field(columns.vector, vector_type(models)),
+            pa.field(columns.multivector, multivector_type(models)),
             pa.field("asset_id", text),
             pa.field("route", text),
             pa.field("route_reason", text),
@@ -91,6 +117,19 @@ def corpus_schema(models: Models) -> pa.Schema:
         ],
         metadata={MODELS_KEY: dump_models(models)},
     )
+
+
+def vector_type(models: Models) -> pa.DataType:
+    return pa.list_(pa.float32(), models.unified.dim)
+
+
+def pictures_type(models: Models) -> pa.DataType:
+    assert models.pictures is not None
+    return pa.list_(pa.float32(), models.pictures.dim)
+
+
+def multivector_type(models: Models) -> pa.DataType:
+    return pa.list_(pa.list_(pa.float16(), models.pages.dim))
 
 
 def documents_schema() -> pa.Schema:

@@ -22,6 +22,7 @@ from pipeline.store.schema import (
     DOCUMENTS,
     MODELS_KEY,
     TABLES,
+    Columns,
     Models,
     assets_schema,
     corpus_schema,
@@ -46,6 +47,7 @@ class Tables:
             uri, read_consistency_interval=dt.timedelta(0), storage_options=options or None
         )
         self._opened: dict[str, Any] = {}
+        self.columns = Columns()  # of the vectors that this connection reads and writes
 
     def names(self) -> set[str]:
         return set(self._connection.list_tables(limit=1000).tables)

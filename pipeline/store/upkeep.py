@@ -55,6 +55,13 @@ def set_tag(tables: Tables, name: str) -> None:
         retrying(lambda table=table: _tag(tables.fresh(table), name))  # type: ignore[misc]
 
 
+def remove_tag(tables: Tables, name: str) -> None:
+    """Versions that only this tag kept go with the next clean-up."""
+    for table in map(tables.fresh, TABLES):
+        if name in table.tags.list():
+            table.tags.delete(name)
+
+
 def tagged(tables: Tables, name: str) -> int | None:
     """The version of the corpus that has this tag."""
     tags = tables.fresh(CORPUS).tags.list()
