@@ -1,6 +1,6 @@
 """A whole site through the real command: requests, bodies, table versions and memory, run after run.
 
-    python -m benchmarks.web_site [--pages 200] [--only-new]
+    python -m benchmarks.web_site [--pages 200] [--paragraphs 4] [--only-new]
 
 A site on loopback with ETags, a sitemap, pages of about 1.3 kB and a picture on every tenth. Runs: new, unchanged, one
 page changed and one removed, the removed page missed again. Ends with 1 if a run did not do what it must.
@@ -37,12 +37,20 @@ SENTENCES = (
 @dataclass(slots=True)
 class Site:
     pages: dict[str, bytes] = field(default_factory=dict)
+    paragraphs: int = 4
     asked: Counter[str] = field(default_factory=Counter)  # "200", "304", "404": documents; "bytes": of their bodies
 
     def start(self, count: int) -> None:
-        self.pages = {f"/{n}.html": _page(n, count) for n in range(count)}
+        self.pages = {f"/{n}.html": self.page(n, count) for n in range(count)}
         self.pages |= {f"/{n}.png": _picture(n) for n in range(0, count, 10)}
         self.pages["/sitemap.xml"] = b""
+
+    def page(self, number: int, count: int, more: str = "") -> bytes:
+        numbers = [{"n": number + k, "m": (number * 7 + k * 13) % 997} for k in range(self.paragraphs)]
+        text = "".join(f"<p>{' '.join(one.format(**values) for one in SENTENCES)}</p>" for values in numbers)
+        picture = f"<img src='/{number}.png' alt='Square {number}'>" if number % 10 == 0 else ""
+        head = f"<html lang=en><title>Page {number}</title><h1>Page {number}</h1>"
+        return f"{head}{text}<p>{more}</p>{picture}<a href='/{(number + 1) % count}.html'>next</a>".encode()
 
     def taken(self) -> Counter[str]:
         found, self.asked = self.asked, Counter()
@@ -89,16 +97,18 @@ def serving(site: Site) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=200)
+    parser.add_argument("--paragraphs", type=int, default=4, help="of each page; one is one passage")
     parser.add_argument("--only-new", action="store_true", help="the first run only")
     options = parser.parse_args()
     count, site = options.pages, Site()
+    site.paragraphs = options.paragraphs
     site.start(count)
     with tempfile.TemporaryDirectory(prefix="docmill-site-") as folder, serving(site) as url:
         first = _run("new", url, Path(folder), site)
         if options.only_new:
             return 0 if first[0]["indexed"] == count else 1
         second = _run("unchanged", url, Path(folder), site)
-        site.pages["/7.html"] = _page(7, count, "The mill was sold in the end.")
+        site.pages["/7.html"] = site.page(7, count, "The mill was sold in the end.")
         del site.pages["/9.html"]
         third = _run("one changed, one removed", url, Path(folder), site)
         fourth = _run("missed again", url, Path(folder), site)
@@ -133,18 +143,6 @@ def _run(name: str, url: str, folder: Path, site: Site) -> tuple[dict[str, Any],
         flush=True,
     )
     return summary, asked
-
-
-def _page(number: int, count: int, more: str = "") -> bytes:
-    text = "".join(
-        f"<p>{' '.join(one.format(n=number + k, m=(number * 7 + k * 13) % 997) for one in SENTENCES)}</p>"
-        for k in range(4)
-    )
-    picture = f"<img src='/{number}.png' alt='Square {number}'>" if number % 10 == 0 else ""
-    links = f"<a href='/{(number + 1) % count}.html'>next</a>"
-    return (
-        f"<html lang=en><title>Page {number}</title><h1>Page {number}</h1>{text}<p>{more}</p>{picture}{links}".encode()
-    )
 
 
 def _picture(number: int) -> bytes:
