@@ -21,6 +21,7 @@ from pipeline.errors import UsageError
 from pipeline.ingest.manifest import read_manifest
 from pipeline.sources.listing import discover, pages
 from pipeline.sources.web.addresses import check_settings
+from pipeline.sources.web.browser import check_browser
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
@@ -41,6 +42,8 @@ NAMED = 5  # failures and slow documents that the summary names
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files that match.")
 @click.option("--depth", type=click.IntRange(0, 100), help="Follow links of the same host so deep.  [default: 0]")
 @click.option("--max-pages", type=click.IntRange(1), help="Pages taken of one web source.  [default: 1000]")
+@click.option("--browser", is_flag=True, help="Render pages that scripts make, with an installed Chromium.")
+@click.option("--screenshot", is_flag=True, help="With --browser: take what such pages look like as pages, too.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
 @click.option("--shards", type=click.IntRange(0, 10_000), default=0, help="Cut the work into N runs for all workers.")
 @click.option("--refresh", is_flag=True, help="Read again, too, what other settings or an older docmill made.")
@@ -54,6 +57,8 @@ def ingest(
     exclude: tuple[str, ...],
     depth: int | None,
     max_pages: int | None,
+    browser: bool,
+    screenshot: bool,
     workers: int | None,
     shards: int,
     refresh: bool,
@@ -79,6 +84,8 @@ def ingest(
         "sources.exclude": exclude or None,
         "web.depth": depth,
         "web.max_pages": max_pages,
+        "web.browser": browser or None,
+        "web.screenshot": screenshot or None,
         "workers": workers,
     }
     overrides = {key: value for key, value in flags.items() if value is not None}
@@ -109,6 +116,7 @@ def ingest_now(
     discover(sources, settings.sources, settings.limits, cwd=Path.cwd())
     if pages(sources, Path.cwd()):
         check_settings(settings.web)
+        check_browser(settings.web)
     if manifest is not None:
         read_manifest(manifest)
     fields = {

@@ -62,6 +62,9 @@ class Web(Section):
     gone_after: int = Field(default=2, ge=1, description="runs in which a page must be gone (404, 410) to be deleted")
     pictures: int = Field(default=30, ge=0, le=500, description="pictures fetched of one page; 0 fetches none")
     picture_mb: float = Field(default=10, gt=0, description="size of one of them")
+    browser: bool = Field(default=False, description="render pages that scripts make with an installed Chromium")
+    screenshot: bool = Field(default=False, description="take what such pages look like as pages, too")
+    chromium: str = Field(default="", description="where Chromium is; by default the first on the PATH")
 
 
 class Chunks(Section):

@@ -20,7 +20,7 @@ OWNERS = {  # library -> the only places that may import it
     "pymupdf": ("pipeline/parse/",),
     "unstructured": ("pipeline/parse/",),
     "resvg_py": ("pipeline/parse/",),
-    **dict.fromkeys(["fsspec", "s3fs", "httpcore", "protego"], ("pipeline/sources/",)),
+    **dict.fromkeys(["fsspec", "s3fs", "httpcore", "protego", "playwright"], ("pipeline/sources/",)),
     "httpx": ("pipeline/sources/", "flows/"),
 }
 SHARED = {"pipeline", "pipeline.types", "pipeline.errors", "pipeline.config", "pipeline.s3_environment"}

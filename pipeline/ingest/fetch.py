@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.config import Limits
 from pipeline.errors import DocmillError, Permanent, Transient, Unreadable, to_failure
 from pipeline.parse import PARSERS
-from pipeline.parse.html_pictures import PICTURES
+from pipeline.parse.html_pictures import PICTURES, SCREENSHOT
 from pipeline.parse.sniff import sniff
 from pipeline.sources.download import download
 from pipeline.sources.listing import is_object, is_web, name_of
@@ -135,6 +135,8 @@ def unpacked(record: Record, folder: Path, kept: Kept) -> Path:
             names[address] = f"picture-{number}"
         except Transient:
             continue
+    for number, sha256 in enumerate(record.screenshots, 1):
+        kept.unpack(sha256, own / f"{SCREENSHOT}-{number:02d}.png")
     (own / PICTURES).write_text(json.dumps(names), encoding="utf-8")
     return own / "page"
 

@@ -140,7 +140,7 @@ def _listing(specs: Sequence[str], settings: Settings, cwd: Path, stack: ExitSta
     preparer = stack.enter_context(closing(Preparer(settings, folder / "work")))
     preparer.kept = Overlay(folder / "web", preparer.kept)
     crawl = open_crawl(settings, urls, preparer, only_named=True)
-    stack.enter_context(crawl.fetcher)
+    stack.callback(crawl.close)
     return list_sources(specs, settings, cwd, crawl)
 
 

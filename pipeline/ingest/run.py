@@ -141,7 +141,7 @@ class Ingest:
             return list_sources(specs, self.settings, self.cwd)
         crawl = open_crawl(self.settings, urls, self._preparer)
         crawl.tell = self.watch
-        stack.enter_context(crawl.fetcher)
+        stack.callback(crawl.close)
         return list_sources(specs, self.settings, self.cwd, crawl)
 
     def _plan(self, listing: Listing, manifest: Manifest | None, allow_mass_delete: bool, refresh: bool) -> Plan:

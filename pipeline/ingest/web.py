@@ -18,6 +18,7 @@ from pipeline.parse.sandbox import ParseJob
 from pipeline.parse.sniff import sniff
 from pipeline.route import route
 from pipeline.sources.ignore import rules_of
+from pipeline.sources.web.browser import Browser, check_browser
 from pipeline.sources.web.connection import Resolve, resolve
 from pipeline.sources.web.crawl import Crawl, Leads, leads_of
 from pipeline.sources.web.fetch import Fetcher
@@ -75,8 +76,10 @@ def open_crawl(
     only_named: bool = False,
     resolve: Resolve = resolve,
 ) -> Crawl:
-    """A crawl from these canonical URLs; the caller closes its fetcher. Raises `UsageError` for bad settings."""
+    """A crawl from these canonical URLs; the caller closes it. Raises `UsageError` for bad settings."""
+    check_browser(settings.web)
     kept = preparer.kept
     fetcher = Fetcher(settings.web, settings.limits, kept, attempts=settings.retries + 1, resolve=resolve)
     rules = replace(rules_of(settings.sources), hidden=True)
-    return Crawl(urls, fetcher, Looker(preparer, kept), rules, only_named)
+    browser = Browser(fetcher) if settings.web.browser else None
+    return Crawl(urls, fetcher, Looker(preparer, kept), rules, browser, only_named)

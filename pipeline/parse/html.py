@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from pipeline.parse import ParseOptions
 from pipeline.parse.embedded_picture import PictureWriter
 from pipeline.parse.html_blocks import read_blocks
 from pipeline.parse.html_main import main_content, visible_text
-from pipeline.parse.html_pictures import Load, beside, fetched, read_pictures
+from pipeline.parse.html_pictures import SCREENSHOT, Load, beside, fetched, read_pictures
 from pipeline.parse.html_tree import page_info, page_text, parse_page
 from pipeline.parse.slices import slices
-from pipeline.types import Blob, Event, Info, Part, Picture
+from pipeline.types import Attachment, Blob, Event, Info, Part, Picture
 
 
 def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
@@ -34,6 +35,9 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
         raise Unreadable(f"{blob.name}: holds no text; check that the file is complete")
     yield from slices([*pictures, *parts])
     yield from writer.left_out()
+    if from_web:
+        for path in sorted(blob.path.parent.glob(f"{SCREENSHOT}-*.png")):
+            yield Attachment(path.name, Path(shutil.copy(path, work_dir)))
 
 
 def read_html(

@@ -42,7 +42,7 @@ TRACKERS = re.compile(
     re.I,
 )
 SPACE = re.compile(rb"\s+")
-PICTURES = "pictures.json"
+PICTURES, SCREENSHOT = "pictures.json", "screenshot"  # files beside a page that was fetched
 MOST_BYTES = 64 * 1024 * 1024
 
 

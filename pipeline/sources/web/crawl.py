@@ -16,6 +16,7 @@ from typing import Literal
 
 from pipeline.errors import DocmillError, StoreError, Transient, Unreadable, to_failure
 from pipeline.sources.ignore import Rules
+from pipeline.sources.web.browser import Browser
 from pipeline.sources.web.fetch import GONE, Answer, Denied, Fetcher
 from pipeline.sources.web.frontier import Frontier, Task
 from pipeline.sources.web.kept import Record
@@ -64,6 +65,7 @@ class Crawl:
     fetcher: Fetcher
     look: Look
     rules: Rules
+    browser: Browser | None = None
     only_named: bool = False
     tell: Callable[[int], None] = lambda _: None  # how many URLs were visited
     gone: set[str] = field(default_factory=set)
@@ -82,13 +84,19 @@ class Crawl:
             self.tell(number)
             yield from self._outcome(task, visit, frontier)
 
+    def close(self) -> None:
+        """Let go of connections and of the browser."""
+        if self.browser is not None:
+            self.browser.close()
+        self.fetcher.close()
+
     # in threads -----------------------------------------------------------------------------------------------
 
     def _visit(self, task: Task) -> Visit:
         try:
             if self.only_named and task.way not in ("named", "listing"):
                 return Visit(self._unvisited(task))
-            answer = self.fetcher.get(task.url)
+            answer = self.fetcher.get(task.url, again=not self._to_be_rendered(task.url))
             if answer.status == 200 and answer.record is not None:
                 answer = replace(answer, record=self._completed(task, answer))
             elif answer.record is not None and (answer.record.missed or answer.record.found_by != task.spec):
@@ -99,6 +107,11 @@ class Crawl:
         except DocmillError as error:
             return Visit(error=error)
 
+    def _to_be_rendered(self, url: str) -> bool:
+        """A page that was skipped for want of a browser, now that there is one."""
+        known = self.fetcher.kept.record(url) if self.browser is not None else None
+        return known is not None and bool(known.skip)
+
     def _unvisited(self, task: Task) -> Answer:
         return Answer(task.url, 304, self.fetcher.kept.record(task.url))
 
@@ -107,7 +120,10 @@ class Crawl:
         record = answer.record
         assert record is not None
         before = self.fetcher.kept.record(record.url)
-        if before is not None and before.sha256 == record.sha256:  # the server does not know conditional requests
+        same = before is not None and before.sha256 == record.sha256
+        if (
+            before is not None and same and not self._to_be_rendered(record.url)
+        ):  # the server does not know conditional requests
             leads = (before.kind, before.links, before.listings, before.pictures, before.left_out, before.skip)
             names = ("kind", "links", "listings", "pictures", "left_out", "skip")
             record = replace(record, **dict(zip(names, leads, strict=True)))  # type: ignore[arg-type]
@@ -119,6 +135,18 @@ class Crawl:
 
     def _looked_at(self, record: Record) -> Record:
         leads = self.look(record)
+        if leads.skip and self.browser is not None:
+            rendered = self.browser.render(record.url)
+            record = replace(
+                record,
+                sha256=self.fetcher.kept.add(rendered.html),
+                size_bytes=len(rendered.html),
+                etag="",  # they tell nothing of what scripts make of the page: it is rendered in every run
+                modified="",
+                charset="utf-8",
+                screenshots=tuple(map(self.fetcher.kept.add, rendered.pictures)),
+            )
+            leads = self.look(record)
         kind = KINDS[leads.kind]
         links = tuple(link for link in leads.links if kind == "listing" or _same_host(link, record.url))
         pictures: dict[str, str] = {}

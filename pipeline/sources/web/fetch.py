@@ -82,10 +82,14 @@ class Fetcher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._transport.close()
 
-    def get(self, url: str, *, most_mb: float | None = None, again: bool = True) -> Answer:
+    def get(self, url: str, *, most_mb: float | None = None, again: bool = True, any_kind: bool = False) -> Answer:
         """Fetch a canonical URL and keep its bytes. With `again` one whose bytes are kept costs a conditional request.
+        With `any_kind` the kinds that docmill never reads are fetched as well.
 
         Raises `Denied`, `Refused`, `LimitExceeded`, `Unreadable` for what would fail again, `Transient` for the rest.
         """
@@ -93,7 +97,7 @@ class Fetcher:
         while True:
             self._check_robots(url)
             known = self.kept.record(url) if again else None
-            answer = self._persistent(url, known, most_mb or self.web.size_mb)
+            answer = self._persistent(url, known, most_mb or self.web.size_mb, any_kind)
             if answer.status not in REDIRECTS:
                 return replace(answer, redirects=tuple(hops))
             hops.append(url)
@@ -109,13 +113,13 @@ class Fetcher:
             raise Denied("robots.txt does not allow it")
         self._pace.slow_down(host_of(url), self._robots.delay_s(start))
 
-    def _persistent(self, url: str, known: Record | None, most_mb: float) -> Answer:
+    def _persistent(self, url: str, known: Record | None, most_mb: float, any_kind: bool) -> Answer:
         host = host_of(url)
         for attempt in range(self._attempts):
             if self._pace.is_down(host):
                 raise Transient(f"{name_of(url)}: {host} does not answer; the next run will try again")
             try:
-                return self._once(url, known, most_mb)
+                return self._once(url, known, most_mb, any_kind)
             except _Busy as busy:
                 self._pace.note(host, answered=busy.answered)
                 wait_s = busy.wait_s if busy.wait_s is not None else BACK_OFF_S * 4**attempt
@@ -125,7 +129,7 @@ class Fetcher:
                 self._sleep(wait_s)
         raise AssertionError("unreachable")
 
-    def _once(self, url: str, known: Record | None, most_mb: float) -> Answer:
+    def _once(self, url: str, known: Record | None, most_mb: float, any_kind: bool) -> Answer:
         with self._response(url, _conditions(known)) as response:
             status, headers = response.status_code, response.headers
             if status in REDIRECTS and headers.get("location"):
@@ -139,7 +143,7 @@ class Fetcher:
             if not 200 <= status < 300:
                 raise Unreadable(f"{name_of(url)}: the server answers {status} {response.reason_phrase}".rstrip())
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-            if NOT_WANTED.match(kind):
+            if NOT_WANTED.match(kind) and not any_kind:
                 return Answer(url, 200, not_wanted=kind)
             return Answer(url, 200, self._take(url, response, most_mb * 1e6))
 

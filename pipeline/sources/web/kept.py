@@ -49,6 +49,7 @@ class Record:
     listings: tuple[str, ...] = ()  # further listings that a listing names
     pictures: Mapping[str, str] = field(default_factory=dict)  # address on the page -> hash
     left_out: int = 0  # pictures that could not be fetched
+    screenshots: tuple[str, ...] = ()  # hashes, from top to bottom, if a browser rendered it
     skip: str = ""  # why it is no document
     missed: int = 0  # runs in a row in which it was gone
 
@@ -92,6 +93,19 @@ class Kept:
         """A body that is about to come."""
         return Body(self.folder)
 
+    def add(self, data: bytes) -> str:
+        """Keep bytes that are there already; gives their hash."""
+        with self.body() as body:
+            body.write(data)
+            return body.keep()
+
+    def read(self, sha256: str) -> bytes:
+        """Kept bytes as a whole. Raises `Transient` if they are not there or damaged."""
+        try:
+            return gzip.decompress(self._bytes(sha256).read_bytes())
+        except (OSError, EOFError, zlib.error) as error:
+            raise Transient("what was fetched is no longer kept; the next run will fetch it again") from error
+
     def unpack(self, sha256: str, to: Path) -> None:
         """Write kept bytes to a file. Raises `Transient` if they are not there or damaged."""
         digest = hashlib.sha256()
@@ -117,7 +131,7 @@ class Kept:
         used: set[str] = set()
         for path in self.folder.glob("pages/*/*.gz"):
             if (record := _read(path)) is not None:
-                used |= {record.sha256, *record.pictures.values()}
+                used |= {record.sha256, *record.pictures.values(), *record.screenshots}
         old = time.time() - FRESH_S
         gone = [p for p in self.folder.glob("bytes/*/*.gz") if p.name.removesuffix(".gz") not in used]
         gone = [path for path in [*gone, *self.folder.glob("new-*")] if path.stat().st_mtime < old]
@@ -203,7 +217,7 @@ class Body:
 def _read(path: Path) -> Record | None:
     try:
         values = json.loads(gzip.decompress(path.read_bytes()))
-        lists = {name: tuple(values[name]) for name in ("redirects", "links", "listings")}
+        lists = {name: tuple(values[name]) for name in ("redirects", "links", "listings", "screenshots")}
         return Record(**{**values, **lists})
     except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error):
         return None
