@@ -59,8 +59,20 @@ def test_lists_in_variables_are_commas_or_json(tmp_path):
 def test_every_setting_can_come_from_a_variable(tmp_path, key):
     """The value that is printed can be given back, and its origin is the variable."""
     defaults = {row.key: row.value for row in describe(Settings(), {})}
-    filled = {"workers": 3, "page.pooling": 2, "web.depth": 2, "sources.hidden": True, "schedule.ingest": "0 * * * *"}
-    filled |= {"schedule.retry": "0 1 * * *", "schedule.canary": "0 2 * * *", "canary.gate": True}
+    filled = {
+        "workers": 3,
+        "page.pooling": 2,
+        "web.depth": 2,
+        "sources.hidden": True,
+        "web.browser": True,
+        "schedule.ingest": "0 * * * *",
+    }
+    filled |= {
+        "web.screenshot": True,
+        "schedule.retry": "0 1 * * *",
+        "schedule.canary": "0 2 * * *",
+        "canary.gate": True,
+    }
     filled |= {"accept_noncommercial": True, "model.dims": 256, "model.batch": 4, "models": "{}"}
     value = defaults[key] or filled.get(key, ["x"])
 
