@@ -56,8 +56,8 @@ def _row(one: Group, store: str) -> dict[str, object]:
     first = one.first
     return {
         "documents": one.count,
-        "reason": first.message,
         "try again with": retry_command(first, store),
+        "reason": first.message,
         "stage": first.stage,
         "error": first.error,
         "page": first.page,

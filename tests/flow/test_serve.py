@@ -174,3 +174,22 @@ def test_prefect_yaml_says_the_same() -> None:
         assert crons == ([deployment.cron] if deployment.cron else [])
         assert (limit["limit"] if limit else None) == deployment.limit
         assert one["parameters"] == deployment.parameters
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_killed_server_command_leaves_nothing(folder: Path, environment: dict[str, str]) -> None:
+    """Server, worker and their runs end by themselves, and the next start takes over what is there."""
+    with serving(folder, environment=environment) as served:
+        family = served.family()
+        served.process.kill()
+        eventually(lambda: not any(map(_is_alive, family)), 60)
+    with serving(folder, environment=environment) as served:
+        automations = served.ask("/automations/filter")
+
+    assert len(family) >= 2
+    assert len(automations) == 1
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
