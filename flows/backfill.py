@@ -12,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from flows.canary import guard_now
 from flows.fanout import Job, run_shards
 from flows.ingest import _listener, listening
 from flows.progress import Progress
@@ -74,6 +75,7 @@ def backfill(request: BackfillRequest) -> Backfilled:
             read_batches(steps, work.batches(settings), tell, share=request.share or settings.backfill.share)
             done = steps.finish()
     create_markdown_artifact(backfill_markdown(done), key=f"backfill-{request.kind}-summary")
+    guard_now(settings, request.folder)
     return done
 
 

@@ -59,6 +59,14 @@ def guard(settings: Settings, store: Store, unified: Unified, pages: PageModel, 
         verdict.check()
 
 
+def guard_now(settings: Settings, folder: Path) -> None:
+    """The gate behind a run that no longer holds the writer lock, if it is set. Raises `CanaryDrop`."""
+    if settings.canary.gate:
+        verdict = ask_now(settings, folder)
+        publish_verdict(verdict)
+        verdict.check()
+
+
 def publish_verdict(verdict: Verdict) -> None:
     """The figures, and the questions that are no longer answered."""
     figures = f"recall@10 {verdict.recall:.3f}, MRR {verdict.mrr:.3f} on {len(verdict.answers)} questions"

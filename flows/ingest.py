@@ -16,7 +16,7 @@ from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.canary import guard
+from flows.canary import guard, guard_now
 from flows.progress import Progress
 from flows.quarantine_report import publish_quarantine
 from flows.reports import ProgressArtifact, accounting_line, publish_summary
@@ -27,6 +27,7 @@ from flows.signals import undisturbed
 from pipeline.errors import UsageError
 from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
 from pipeline.ingest.manifest import Manifest, read_manifest
+from pipeline.store import Store, open_store
 from pipeline.types import Found, Prepared
 
 WITH_QUARANTINE = "CompletedWithQuarantine"
@@ -115,8 +116,10 @@ def ingest(request: IngestRequest) -> Summary | State[Summary]:
         from flows.ingest_shards import ingest_by_shards
 
         summary = ingest_by_shards(request, settings, manifest, run_id, tell)
-        publish_summary(summary)
-        return summary
+        rename_run(f"{_name(request)} ({summary.discovered:,} files)")
+        _report(summary, open_store(settings.store), request)
+        guard_now(settings, cwd)
+        return _ended(summary)
     with open_ingest(
         settings, request.sources, run_id=run_id, cwd=cwd, now=_now, manifest=manifest, waiting=waiting
     ) as run:
@@ -125,10 +128,18 @@ def ingest(request: IngestRequest) -> Summary | State[Summary]:
         rename_run(f"{_name(request)} ({planned.discovered:,} files)")
         _work(run, planned)
         summary = finish(run, planned)
-        publish_summary(summary)
-        publish_quarantine(run.store)
-        publish_routes(run.store, run_id)
+        _report(summary, run.store, request)
         guard(settings, run.store, run.unified, run.pages, cwd)
+    return _ended(summary)
+
+
+def _report(summary: Summary, store: Store, request: IngestRequest) -> None:
+    publish_summary(summary)
+    publish_quarantine(store, request.config)
+    publish_routes(store, summary.run_id)
+
+
+def _ended(summary: Summary) -> Summary | State[Summary]:
     if summary.has_quarantine:
         return Completed(name=WITH_QUARANTINE, message=accounting_line(summary), data=summary)
     return summary

@@ -8,7 +8,7 @@ from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.canary import ask_now, publish_verdict
+from flows.canary import guard_now
 from flows.reports import markdown_table
 from flows.request import Request
 from flows.server import rename_run
@@ -35,7 +35,7 @@ def maintain(request: MaintainRequest) -> Upkeep:
     now = dt.datetime.now(dt.UTC)
     free = None if request.whatever_it_takes else available_bytes
     done = look_after(settings, run_id=str(runtime.flow_run.id), now=now, free=free)
-    freed = (done.bytes_before - done.bytes_after) / MB
+    freed = max(0, done.bytes_before - done.bytes_after) / MB
     rename_run(f"maintain {now:%Y-%m-%d} ({freed:,.1f} MB freed)")
     facts = {
         "size": f"{done.bytes_before / MB:,.1f} MB before, {done.bytes_after / MB:,.1f} MB now",
@@ -45,8 +45,5 @@ def maintain(request: MaintainRequest) -> Upkeep:
         "table": f"version {done.table_version}",
     }
     create_markdown_artifact(f"## Upkeep\n\n{markdown_table(('', ''), facts)}", key="maintain")
-    if settings.canary.gate:
-        verdict = ask_now(settings, request.folder)
-        publish_verdict(verdict)
-        verdict.check()
+    guard_now(settings, request.folder)
     return done

@@ -23,13 +23,13 @@ class Group:
     count: int = 0
 
 
-def publish_quarantine(store: Store) -> None:
-    """A table of all that is in quarantine now; none if nothing is."""
+def publish_quarantine(store: Store, config: str | None = None) -> None:
+    """A table of all that is in quarantine now; none if nothing is. `config` is the settings file of the run."""
     groups = group(store.documents(state="quarantined"))
     if not groups:
         return
     count = sum(one.count for one in groups)
-    rows = [_row(one, store.uri) for one in groups[:SHOWN]]
+    rows = [_row(one, store.uri, config) for one in groups[:SHOWN]]
     more = f"; the {SHOWN} most frequent of {len(groups)} kinds" if len(groups) > SHOWN else ""
     create_table_artifact(rows, key="quarantine", description=f"In quarantine: {count:,}{more}")
 
@@ -42,21 +42,22 @@ def group(records: Iterable[DocumentRecord]) -> list[Group]:
     return sorted(groups.values(), key=lambda one: (-one.count, one.first.source_uri))
 
 
-def retry_command(record: DocumentRecord, store: str) -> str:
+def retry_command(record: DocumentRecord, store: str, config: str | None = None) -> str:
     """What has all documents of this kind tried again, at once.
 
     >>> retry_command(DocumentRecord("file:///a", "a", "quarantined", fingerprint="f1"), "my store")
     "docmill quarantine retry --now --store 'my store' --fingerprint f1"
     """
     what = ["--fingerprint", record.fingerprint] if record.fingerprint else [record.source_uri]
-    return shlex.join(["docmill", "quarantine", "retry", "--now", "--store", store, *what])
+    settings = ["--config", config] if config else []
+    return shlex.join(["docmill", "quarantine", "retry", "--now", "--store", store, *settings, *what])
 
 
-def _row(one: Group, store: str) -> dict[str, object]:
+def _row(one: Group, store: str, config: str | None) -> dict[str, object]:
     first = one.first
     return {
         "documents": one.count,
-        "try again with": retry_command(first, store),
+        "try again with": retry_command(first, store, config),
         "reason": first.message,
         "stage": first.stage,
         "error": first.error,
