@@ -43,7 +43,7 @@ class Pool:
     def start(self, name: str) -> None:
         """A worker that has one run at a time, in a session of its own."""
         arguments = ["flows.worker", "test", name, "1", str(os.getpid())]
-        self.workers[name] = _python("-m", *arguments, folder=self.folder, environment=self.environment)
+        self.workers[name] = _python("-m", *arguments, folder=self.folder, environment=self.environment, log=name)
 
     def kill(self, name: str) -> None:
         """SIGKILL to the worker and to the flow run that it has."""
@@ -51,6 +51,10 @@ class Pool:
         for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
             child.kill()
         process.wait()
+
+    def taken(self, name: str) -> int:
+        """How many runs a worker has taken so far."""
+        return (self.folder / f"{name}.txt").read_text(errors="replace").count("submitting flow run")
 
     def stop(self, name: str) -> None:
         process = self.workers.pop(name)
@@ -106,11 +110,12 @@ def pool(folder: Path, **more: str) -> Iterator[Pool]:
             server.wait()
 
 
-def _python(*arguments: str, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    log = (folder / "log.txt").open("ab")
-    return subprocess.Popen(
-        [sys.executable, *arguments], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-    )
+def _python(
+    *arguments: str, folder: Path, environment: Mapping[str, str], log: str = "server"
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *arguments]
+    with (folder / f"{log}.txt").open("ab") as file:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True)
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:

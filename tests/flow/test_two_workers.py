@@ -68,12 +68,78 @@ def test_two_workers_are_faster_than_one_and_make_the_same_table(tmp_path: Path)
         workers.start("second")
         time.sleep(15)  # until it has started; one worker's start was not counted either
         together, seconds_together = reparse(workers, two, SHARDS)
-        takers = [run["infrastructure_pid"] for run in workers.runs()][SHARDS:]
-        hosts = {pid.rpartition(":")[0] for pid in takers if pid}
-        names = [run["work_queue_name"] for run in workers.runs()]
+        by_first, by_second = workers.taken("first") - SHARDS, workers.taken("second")
     print(f"one worker {seconds_alone:.1f} s, two {seconds_together:.1f} s: {seconds_together / seconds_alone:.2f}")
-    print(hosts, names[:2])
 
     assert (alone["indexed"], together["indexed"], together["embedded"]) == (PICTURES, PICTURES, 0)
+    assert by_first + by_second == SHARDS
+    assert min(by_first, by_second) > 0
     check(two, one)
     assert seconds_together <= SHARE * seconds_alone
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    """SIGKILL to a worker and to its run: the run is marked Crashed without a person, its shard is done by the other
+    worker, and the table is right."""
+    folder, store, clean = tmp_path / "docs", tmp_path / "store", tmp_path / "clean"
+    pictures(folder, 8)
+    with pool(tmp_path / "pool", **ONE_THREAD) as workers:
+        made = ("ingest", str(folder), "--store", str(store), "--json")
+        summary(docmill(*made, timeout_s=900, PREFECT_API_URL=workers.url))
+        shutil.copytree(store, clean)
+        make_stale(store)
+        workers.start("first")
+        workers.start("second")
+        arguments = ("backfill", "reparse", "--shards", "4", "--store", str(store), "--json")
+        process = start(arguments, PREFECT_API_URL=workers.url, **ONE_THREAD)
+        victim = wait_for_run(workers, "second")
+        workers.kill("second")
+        killed = time.monotonic()
+        out, err = process.communicate(timeout=900)
+        silence = time.monotonic() - killed
+        states = {run["id"]: run["state_type"] for run in workers.runs()}
+    print(f"done {silence:.0f} s after the kill; {sorted(states.values())}")
+
+    assert process.returncode == 0, err
+    assert json.loads(out)["indexed"] == 8
+    assert states[victim] == "CRASHED"
+    assert sorted(states.values()) == ["COMPLETED"] * 4 + ["CRASHED"]
+    check(store, clean)
+
+
+def wait_for_run(workers: Pool, name: str) -> str:
+    """The id of the first run of a worker, once it runs."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        running = [run["id"] for run in workers.runs() if run["state_type"] == "RUNNING"]
+        log = (workers.folder / f"{name}.txt").read_text(errors="replace")
+        if found := [run for run in running if f"submitting flow run '{run}'" in log]:
+            time.sleep(1)  # it is at work
+            return str(found[0])
+        time.sleep(0.5)
+    raise AssertionError("no run began")
+
+
+def test_shards_with_a_store_on_s3(tmp_path: Path) -> None:
+    """Two workers, a store on a local S3 server: an ingest and a backfill in shards make what one process makes."""
+    folder, clean, cache = tmp_path / "docs", tmp_path / "clean", str(tmp_path / "cache")
+    folder.mkdir()
+    for number in range(12):
+        write(folder / f"{number:02}.txt", random.Random(number))
+    with running() as s3, pool(tmp_path / "pool", **ONE_THREAD, XDG_CACHE_HOME=cache, **s3.environment) as workers:
+        workers.start("first")
+        workers.start("second")
+        store = f"s3://{BUCKET}/db"
+        environment = {"PREFECT_API_URL": workers.url, "XDG_CACHE_HOME": cache, **ONE_THREAD, **s3.environment}
+        made = ("ingest", str(folder), "--shards", "4", "--store", store, "--json")
+        first = summary(docmill(*made, timeout_s=900, **environment))
+        make_stale(store)
+        again, _ = reparse(workers, store, 4, XDG_CACHE_HOME=cache, **s3.environment)
+        summary(docmill("ingest", str(folder), "--store", str(clean), "--json", timeout_s=300, **environment))
+        by_each = workers.taken("first"), workers.taken("second")
+        rows = rows_of(store)
+
+    assert (first["indexed"], again["indexed"], again["embedded"]) == (12, 12, 0)
+    assert sum(by_each) == 8
+    assert min(by_each) > 0
+    assert rows == rows_of(clean)
