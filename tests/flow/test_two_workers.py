@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import time
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import lancedb
 import numpy as np
 import pytest
-from command import docmill, summary
-from mixed import check
+from command import docmill, rows_of, start, summary
+from local_s3 import BUCKET, running
+from mixed import check, write
 from PIL import Image
 from workers import Pool, pool
 
