@@ -96,6 +96,28 @@ def test_what_a_crawl_leaves_out_has_a_reason(site: Site, pages: Web) -> None:
     assert not {"/drafts/x", "/private/y", "/4", "/5"} & {path for path, *_ in site.requests()}
 
 
+def test_links_behind_many_that_are_left_out_are_followed(site: Site, pages: Web) -> None:
+    """What patterns leave out does not use up the limit on pages."""
+    site.html("/", linked(*(f"/tag/{number}" for number in range(9)), "/last"))
+    site.html("/last", "page")
+    found = names(pages.crawl(site.url, depth=1, max_pages=3, sources=Sources(exclude=("tag/",)))[0])
+
+    assert (found["last"], "#more" in found) == ("", True)
+
+
+def test_a_site_without_end_does_not_fill_the_ledger(site: Site, pages: Web) -> None:
+    """Of what is beyond the limit as much is listed as was taken, and then one line for all the rest."""
+    site.html("/", linked(*(f"/day?{number}" for number in range(50))))
+    for number in range(50):
+        site.html(f"/day?{number}", linked(*(f"/day?{number}-{again}" for again in range(50))))
+    found = names(pages.crawl(site.url, depth=9, max_pages=5)[0])
+
+    assert len(site.requests()) == 6
+    assert sum(reason.startswith("beyond") for reason in found.values()) == 5
+    assert found["#more"] == "more links than 5 were left out; only so many are listed"
+    assert len(found) == 12
+
+
 def test_a_sitemap_stands_for_what_it_lists(site: Site, pages: Web) -> None:
     """Sitemaps in sitemaps are read, of the same host; pages of other hosts are told and left."""
     site.pages["/sitemap.xml"] = Reply(

@@ -71,6 +71,7 @@ class Crawl:
     gone: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)  # URLs that were added, or reached by a redirect
     _counts: Counter[str] = field(default_factory=Counter)  # documents and listings of a spec
+    _left_out: Counter[str] = field(default_factory=Counter)  # links of a spec that rules and limits left out
 
     def found(self) -> Iterator[Found]:
         """Every source, each once, in an order that depends on the sites alone."""
@@ -266,17 +267,22 @@ class Crawl:
         inside = _same_host(task.url, f"//{task.scope}/") if task.way == "linked" else _same_site(task.url, task.scope)
         if task.way == "linked" and not inside:
             return
-        self._seen.add(task.url)
+        most = self.fetcher.web.max_pages
         reason = None if inside else "on another host than what lists it"
         reason = reason or self.rules.reason(path_of(task.url))
-        self._counts[task.spec] += reason is None
-        most = self.fetcher.web.max_pages
-        if reason is None and self._counts[task.spec] > most:
+        if reason is None and self._counts[task.spec] >= most:
             reason = f"beyond the first {most} of its source (web.max_pages)"
         if reason is None:
+            self._counts[task.spec] += 1
+            self._seen.add(task.url)
             frontier.add(task)
-        else:
+            return
+        self._left_out[task.spec] += 1
+        if self._left_out[task.spec] <= most:
+            self._seen.add(task.url)
             yield _left_out(task.url, reason)
+        elif self._left_out[task.spec] == most + 1:  # a calendar, say: it must not fill the ledger
+            yield _left_out(f"{task.spec}#more", f"more links than {most} were left out; only so many are listed")
 
     def _known_but_unseen(self) -> Iterator[Task]:
         """Documents of these sources that nothing led to this time: are they still there?"""
