@@ -46,4 +46,4 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.report_pages
 
 clean:
-	rm -rf $(VENV) docmill-data build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) docmill-data docmill-server build *.egg-info .mypy_cache .ruff_cache .pytest_cache
