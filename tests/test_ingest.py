@@ -6,6 +6,7 @@ import datetime as dt
 import os
 from pathlib import Path
 
+import pymupdf
 import pytest
 from fakes import WordPages, WordUnified
 from PIL import Image
@@ -278,3 +279,17 @@ def test_more_than_a_share_of_a_folder_does_not_go_unasked(corpus: Corpus, files
             corpus.ingest()
 
     assert len(corpus.texts()) == files if stops else corpus.ingest().deleted == gone
+
+
+def test_attachments_that_share_a_name_are_documents_of_their_own(corpus: Corpus) -> None:
+    """Even if one is named as the second of two others would be."""
+    with pymupdf.open() as document:
+        document.new_page().insert_text((72, 72), "the tide turns the wheel of the mill")
+        for number, name in enumerate(("a.txt", "a.txt", "a.txt~2")):
+            document.embfile_add(f"{number}", f"attached {number}".encode(), filename=name, ufilename=name)
+        document.save(corpus.folder / "b.pdf")
+    summary = corpus.ingest()
+    attached = sorted(text for texts in corpus.texts().values() for text in texts if "attached" in text)
+
+    assert (summary.indexed, summary.attachments) == (1, 3)
+    assert attached == ["attached 0", "attached 1", "attached 2"]

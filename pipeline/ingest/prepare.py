@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -97,17 +97,27 @@ class Preparer:
         if item.spool is None or item.failure is not None:
             return
         depth, limit = item.blob.depth + 1, self.settings.limits.attachment_depth
-        names: Counter[str] = Counter()
+        taken: set[str] = set()
         for event in read(item.spool):
             if isinstance(event, Attachment):
-                names[event.name] += 1
-                name = event.name if names[event.name] == 1 else f"{event.name}~{names[event.name]}"
+                name = _free_name(event.name, taken)
+                taken.add(name)
                 uri = f"{item.blob.uri}!/{name}"
                 found = Found(uri, "", event.path.stat().st_size, item.blob.modified_at, event.path)
                 child = fetch(found)
                 child = replace(child, blob=replace(child.blob, parent=item.blob.uri, depth=depth, name=event.name))
                 too_deep = f"an attachment more than {limit} deep (limits.attachment_depth)"
                 yield replace(child, skip=too_deep) if depth > limit else child
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """The name, or the first of NAME~2, NAME~3, ... that nothing else in the file has.
+
+    >>> _free_name("a.txt", {"a.txt", "a.txt~2"})
+    'a.txt~3'
+    """
+    others = (f"{name}~{number}" for number in count(2))
+    return next(free for free in chain([name], others) if free not in taken)
 
 
 def web_folder(store: str) -> Path:
