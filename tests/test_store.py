@@ -341,3 +341,16 @@ def test_page_texts_are_those_of_pages(store: Store) -> None:
     put(store, A, [*texts(3), Row("page", 0, "one"), Row("page", 1, "two")])
 
     assert sorted(store.page_texts()) == ["one", "two"]
+
+
+def test_a_run_that_is_cut_short_leaves_its_mark(store: Store) -> None:
+    """Until it is taken away: a run that ends as it should leaves none, and may mark the store again and again."""
+    with store.settling("one"):
+        marked = store.unsettled()
+    for _ in range(2):
+        with pytest.raises(KeyError), store.settling("two"):
+            raise KeyError
+    left = store.unsettled()
+    store.settle(["two", "never"])
+
+    assert (marked, left, store.unsettled()) == (["one"], ["two"], [])

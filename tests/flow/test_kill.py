@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def kill_after(sign: str, moment_s: float, folder: Path, store: Path, environmen
         time.sleep(moment_s)
         finished = process.poll() is not None
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it was faster
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     return running and not finished
 
