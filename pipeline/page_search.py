@@ -16,8 +16,9 @@ from pipeline.types import QueryTokens
 
 EXACT_PAGES = 2_000  # up to so many pages scoring all of them is as quick as the index, and exact
 EXACT_BYTES = 256 << 20  # of vectors that may be held to do so
-CANDIDATES = 200  # pages that the multi-vector index proposes
+CANDIDATES = 200  # pages that the multi-vector index proposes, more if more hits are asked for
 PROBES, PROBED_VECTORS = 32, 16_000  # partitions of the index to look at: so many, or one for so many vectors
+AT_ONCE = 512  # candidates whose vectors are in memory
 SAMPLE = 64  # pages whose vectors are counted to tell the bytes of all
 
 
@@ -53,13 +54,18 @@ class PageSearch:
         Either all of them are scored, or the best of the multi-vector index and `others`.
         """
         held, pages = self._all(where)
-        chosen = f"exact over all {pages:,} pages"
-        if held is None:
-            held = self._candidates(tokens, others, where)
-            chosen = f"exact over {len(held.ids):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
-        scores = self._maxsim(tokens.vectors, tokens.weights, held.vectors, held.offsets)
-        best = sorted(range(len(scores)), key=lambda i: (-scores[i], held.ids[i]))[:depth]
-        return PageScores([(held.ids[i], float(scores[i])) for i in best], chosen)
+        if held is not None:
+            scored, chosen = self._scored(tokens, held), f"exact over all {pages:,} pages"
+        else:
+            ids = self._candidates(tokens, others, where, max(CANDIDATES, depth))
+            groups = (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
+            scored = [pair for group in groups for pair in self._scored(tokens, self._store.multivectors(ids=group))]
+            chosen = f"exact over {len(scored):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
+        return PageScores(sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:depth], chosen)
+
+    def _scored(self, tokens: QueryTokens, pages: PageVectors) -> list[tuple[str, float]]:
+        scores = self._maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
+        return list(zip(pages.ids, scores.tolist(), strict=True))
 
     def _all(self, where: str | None) -> tuple[PageVectors | None, int]:
         """The vectors of all pages in question, or None if there are too many; and how many there are."""
@@ -70,12 +76,10 @@ class PageSearch:
             self._held = where, self._store.multivectors(where=where) if exact else None, pages
         return self._held[1:]
 
-    def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None) -> PageVectors:
+    def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None, most: int) -> list[str]:
         asked = tokens.vectors[tokens.weights > 0]
-        if not len(asked):
-            return self._store.multivectors(ids=sorted(others))
-        found = self._store.nearest_pages(asked, k=CANDIDATES, where=where, probes=self._probes)
-        return self._store.multivectors(ids=sorted({id for id, _ in found} | set(others)))
+        found = self._store.nearest_pages(asked, k=most, where=where, probes=self._probes) if len(asked) else []
+        return sorted({id for id, _ in found} | set(others))
 
     @cached_property
     def _probes(self) -> int:

@@ -12,7 +12,6 @@ import pytest
 
 from pipeline import page_search as page_search_module
 from pipeline.page_search import PageSearch
-from pipeline.score import maxsim
 from pipeline.store import Models, RowFile, Store, doc_id, open_store
 from pipeline.types import DocumentRecord, ModelId, QueryTokens, Row, TokenVectors
 
@@ -96,14 +95,24 @@ def test_pages_behind_the_index_are_candidates_too(store: Store) -> None:
 
 
 def test_pages_of_other_legs_are_scored(store: Store) -> None:
-    """What words or the dense vector found is scored, however far the index thinks it is."""
-    far = f"{doc_id('far')}:page:1"
-    tokens = question(store, 5)
-    found = dict(PageSearch(store, 0).score(tokens, [far], None, 10_000).ranked)
-    page = store.multivectors(ids=[far])
+    """What words or the dense vector found is scored, however far the index thinks it is, and nothing twice."""
+    far, near = f"{doc_id('far')}:page:1", f"{doc_id('near')}:page:5"
+    alone = PageSearch(store, 0).score(question(store, 5), (), None, 100)
+    with_others = PageSearch(store, 0).score(question(store, 5), [near, far, far], None, 100)
 
-    assert found[far] == pytest.approx(maxsim(tokens.vectors, tokens.weights, page.vectors, page.offsets)[0], abs=1e-6)
-    assert len(found) == 201
+    assert alone.chosen.startswith("exact over 200 of")
+    assert with_others.chosen.startswith("exact over 201 of")
+    assert with_others.ranked == alone.ranked
+
+
+@pytest.mark.parametrize("at_once", [7, 512])
+def test_as_many_pages_as_are_asked_for_come_back(store: Store, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the usual candidates are scored if more hits are wanted, some at a time, in the order of all."""
+    monkeypatch.setattr(page_search_module, "AT_ONCE", at_once)
+    found = PageSearch(store, 0).score(question(store, 5), (), None, 300).ranked
+
+    assert len(found) == 300
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
 def test_large_pages_are_never_held_all_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
