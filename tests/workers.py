@@ -25,9 +25,11 @@ from pathlib import Path
 import flows
 from flows.local import import_prefect
 import_prefect()
+from flows.deployments import scheduled
 from flows.prepare_server import prepare_server
 from pipeline.config import Settings
-prepare_server(Settings.model_validate({"serve": {"pool": "test"}}), Path.cwd(), print)
+settings = Settings.model_validate({"serve": {"pool": "test"}})
+prepare_server(settings, scheduled(settings.schedule), Path.cwd(), print)
 """
 
 
