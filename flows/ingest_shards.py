@@ -41,7 +41,7 @@ def ingest_by_shards(
         plan = run.plan(request.sources, manifest=manifest, **chosen)
         if plan.batches:
             _read(request, run, plan, settings, tell)
-        return run.finish(replace(plan, discovered=sum(run.tally.outcomes.values())))
+        return run.finish(plan)
 
 
 def _read(
@@ -54,7 +54,8 @@ def _read(
     found: Collected = collect(run.store, run.run_id, lambda _: False)
     found.check()
     settle(run, found)
-    run.take_over(found.overtaken, embedded=0, reused=0)  # another run has seen to them
+    seen_to = [replace(r, state="skipped") if r.state == "deleted" else r for r in found.overtaken]
+    run.take_over(seen_to, embedded=0, reused=0)  # by another run, meanwhile
     run.store.drop_shards(run.run_id)
 
 

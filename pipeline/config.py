@@ -185,6 +185,7 @@ class Backfill(Section):
         default=0.9, ge=0, le=1, description="least recall of a new model, as a share of the old one's, for the switch"
     )
     keep_days: float = Field(default=7, ge=0, description="days that vectors of the model before are kept")
+    rows: int = Field(default=256, ge=1, le=10_000, description="rows that get another model's vectors in one commit")
     attempts: int = Field(default=3, ge=1, le=20, description="times a shard is started before the run fails")
 
 

@@ -117,7 +117,7 @@ class Reembed:
         """Rows that are to be filled, until there are none. Raises `StoreError` if some cannot be."""
         while True:
             before, taken = self.rows, 0
-            for rows in self.store.to_fill(self.target(), doc_ids):
+            for rows in self.store.to_fill(self.target(), doc_ids, self.settings.backfill.rows):
                 if limit is not None:
                     rows = rows[: max(0, limit - self.rows)]
                 if rows:
@@ -178,7 +178,7 @@ class Reembed:
         """
         recipes = recipes_of(self.settings, self.unified, self.pages)
         budget, long = self.unified.max_tokens, 0
-        for rows in self.store.to_label():
+        for rows in self.store.to_label(self.settings.backfill.rows):
             texts = [row["text"] or "" for row in rows if row["modality"] == "text"]
             counts = iter(self.unified.count_tokens(texts) if texts else ())
             labels = []

@@ -66,7 +66,7 @@ def test_a_store_in_use_is_moved_to_another_model(tmp_path: Path, server: str) -
         write(folder / f"{number:02}.txt", random.Random(number))
     (folder / "keeper.txt").write_text(f"The {QUESTION} wrote a letter.")
     common = ("--store", str(store), "--json")
-    environment = {"PREFECT_API_URL": server, "DOCMILL_WORKERS": "1"}
+    environment = {"PREFECT_API_URL": server, "DOCMILL_WORKERS": "1", "DOCMILL_BACKFILL__ROWS": "16"}
     summary(docmill("ingest", str(folder), *common, timeout_s=300, **environment))
     old = open_store(str(store)).models
 
@@ -93,7 +93,7 @@ def test_a_store_in_use_is_moved_to_another_model(tmp_path: Path, server: str) -
     ingests.start()
     searches.start()
     command = ("backfill", "reembed", "--unified", OTHER, "--share", "0.3", *common)
-    killed = [killed_after(command, filled(rows), **environment) for rows in (1, 60)]
+    killed = [killed_after(command, filled(rows), **environment) for rows in (1, 40)]
     done = docmill(*command[:-5], *common, "--no-gate", timeout_s=900, **environment)
     codes, answers = ingests.stop(), searches.stop()
     last = summary(docmill("ingest", str(folder), *common, timeout_s=300, **environment))
