@@ -88,10 +88,10 @@ def table_of(task: Task, entries: Mapping[str, Entry], *, is_wide: bool = False)
     table.add_column("languages", no_wrap=True)
     table.add_column("commercial", no_wrap=True)
     table.add_column("needs", no_wrap=is_wide)
-    for heading in ("licence", "note") if is_wide else ():
+    for heading in ("fits", "licence") if is_wide else ():
         table.add_column(heading)
     for name, entry in entries.items():
-        more = (entry.licence, entry.note) if is_wide else ()
+        more = (entry.fits, entry.licence) if is_wide else ()
         table.add_row(*_cells(name, entry), *more, style="" if entry.commercial else "yellow")
     return table
 

@@ -127,6 +127,7 @@ class OwnModel(Section):
     commercial: bool = True
     needs: tuple[str, ...] = ()
     figures: str = ""
+    fits: str = ""
     note: str = ""
 
 

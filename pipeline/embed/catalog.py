@@ -37,6 +37,7 @@ class Entry:
     commercial: bool
     legs: tuple[str, ...] = ()
     languages: str = ""
+    fits: str = ""  # the corpus it is for
     note: str = ""
     parameters: str = ""
     repository: str = ""
