@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from command import ROOT, docmill, summary
 
+from cli.main import run as main
+
 pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.timeout(900)]
 QUESTION = "how much energy does the mill make in a year?"
 RUNS = {  # unified, text, pages
@@ -53,17 +55,27 @@ def settings_for(run: str, checkpoints: dict[str, Path]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("run", list(RUNS))
-def test_a_corpus_is_ingested_and_searched_with_it(run: str, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+def test_a_corpus_is_ingested_and_searched_with_it(
+    run: str,
+    checkpoints: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Passages, pictures and pages get rows and are found, each by the leg of its model; the store says with what."""
     chosen, store = settings_for(run, checkpoints), str(tmp_path / "store")
-    report = summary(docmill("ingest", str(ROOT / "sample_docs"), "--store", store, "--json", **chosen))
+    done = docmill("ingest", str(ROOT / "sample_docs"), "--store", store, "--json", timeout_s=800, **chosen)
+    report = summary(done)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
     legs = {}
     for modality, leg in (("text", "text"), ("image", "image"), ("page", "page"), ("page", "maxsim")):
         options = ("--modality", modality, "--legs", leg, "--store", store, "--json")
-        found = docmill("search", QUESTION, *options, **chosen)
-        assert found.returncode == 0, found.stderr
-        legs[leg] = {hit["modality"] for hit in json.loads(found.stdout)["hits"]}
-    status = json.loads(docmill("status", "--store", store, "--json", **chosen).stdout)
+        code = main(["search", QUESTION, *options])
+        legs[leg] = {hit["modality"] for hit in json.loads(capsys.readouterr().out)["hits"]}
+        assert code == 0
+    main(["status", "--store", store, "--json"])
+    status = json.loads(capsys.readouterr().out)
 
     assert report["indexed"] == 15
     assert min(report["rows"].values()) > 0

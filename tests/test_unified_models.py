@@ -22,6 +22,7 @@ from pipeline.types import PictureInput
 pytestmark = pytest.mark.models  # torch and transformers are imported within tests: collecting must stay quick
 CAPTIONS = ("clip", "siglip", "siglip2", "metaclip2")
 NAMES = (*CAPTIONS, "nomic", "jina-clip", "sentences")
+WITH_TORCHVISION = ("embeddinggemma2", "qwen3vl")
 TEXTS = ["a red square", "x", "the mill and its wheel " * 3, "", "été 水车", "mill", "a", "two blue squares"]
 
 
@@ -54,9 +55,16 @@ def load(folder: Path, **more: Any) -> Unified:
     return load_unified(str(folder), choices_for(folder, **more))
 
 
-@pytest.fixture(scope="session", params=NAMES)
+@pytest.fixture(scope="session", params=[*NAMES, *WITH_TORCHVISION])
 def folder(request: pytest.FixtureRequest, tiny: dict[str, Path]) -> Path:
-    return tiny[request.param]
+    name = request.param
+    if name in WITH_TORCHVISION and name not in tiny:
+        pytest.importorskip("torchvision", reason="the processor of this model needs torchvision")
+        from tiny_torchvision import MAKERS
+
+        tiny[name] = tiny["clip"].with_name(name)
+        MAKERS[name](tiny[name])
+    return Path(tiny[name])
 
 
 def captions(model: Unified, texts: list[str]) -> npt.NDArray[np.float32]:

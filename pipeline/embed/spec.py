@@ -97,7 +97,8 @@ def _read(config: Mapping[str, Any], folder: Path | None, called: str) -> Entry:
     base = known or Entry("text", "sentence-transformers", 0, 0, "not told", True, legs=("text",))
     if folder is None:
         return replace(base, dim=base.dim or _width(config), context=base.context or CONTEXT)
-    dim = _module_width(folder) or _width(config) or base.dim
+    projected = int((config.get("text_config") or {}).get("embedding_dim") or 0)
+    dim = projected or _module_width(folder) or _width(config) or base.dim
     has_pictures = "vision_config" in config
     prompts = {} if has_pictures else _prompts(folder)  # where pictures go in, prompts are more than a prefix
     return replace(

@@ -15,9 +15,10 @@ from pipeline.types import Vectors
 
 
 class SentenceTower:
-    def __init__(self, model: Any, has_prompts: bool) -> None:
-        """`has_prompts`: they stand in the texts already, so that the model's own are not added."""
-        self._model, self._has_prompts = model, has_prompts
+    def __init__(self, model: Any, has_prompts: bool, one_picture: bool) -> None:
+        """`has_prompts`: they stand in the texts already, so that the model's own are not added. `one_picture`: its
+        processor takes several pictures for those of one input, so they go in one at a time."""
+        self._model, self._has_prompts, self._one_picture = model, has_prompts, one_picture
 
     def texts(self, texts: Sequence[str], *, are_queries: bool) -> Vectors:
         if self._has_prompts:
@@ -25,10 +26,10 @@ class SentenceTower:
         return self._encode(self._model.encode_query if are_queries else self._model.encode_document, list(texts))
 
     def pictures(self, pictures: Sequence[Image.Image]) -> Vectors:
-        return self._encode(self._model.encode_document, list(pictures))
+        return self._encode(self._model.encode_document, list(pictures), batch=1 if self._one_picture else 0)
 
-    def _encode(self, encode: Any, items: list[Any], **more: Any) -> Vectors:
-        found = encode(items, batch_size=len(items), show_progress_bar=False, convert_to_numpy=True, **more)
+    def _encode(self, encode: Any, items: list[Any], batch: int = 0, **more: Any) -> Vectors:
+        found = encode(items, batch_size=batch or len(items), show_progress_bar=False, convert_to_numpy=True, **more)
         return np.asarray(found, np.float32)
 
 
@@ -47,8 +48,10 @@ def load(folders: Sequence[Path], device: str, dtype: Any, entry: Entry, code_re
         config_kwargs=config,
     )
     model.eval()
-    takes_pictures = "image" in set(getattr(model, "modalities", ["text"]))
+    modalities = set(getattr(model, "modalities", ["text"]))
+    takes_pictures = "image" in modalities
     if "image" in entry.legs and not takes_pictures:
         architecture = json.loads((folder / "config.json").read_bytes()).get("architectures", ["model"])[0]
         raise ValueError(f"sentence-transformers finds no way for pictures into this {architecture}")
-    return SentenceTower(model, entry.query is not None or entry.passage is not None)
+    has_prompts = entry.query is not None or entry.passage is not None
+    return SentenceTower(model, has_prompts, one_picture="message" not in modalities)
