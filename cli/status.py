@@ -45,7 +45,7 @@ def _stale(settings: Settings, store: Store) -> int | None:
         unified, pages = models_of(settings)
     except DocmillError:
         return None
-    is_same = Models(unified.id, pages.id) == store.models
+    is_same = Models(unified.id, pages.id, unified.pictures_id) == store.models
     return store.stale(recipes_of(settings, unified, pages).rows) if is_same else None
 
 

@@ -271,7 +271,7 @@ class Searcher:
         if pinned != loaded:
             raise ModelMismatch(
                 f"the table was made with {pinned or 'no such model'}, but `{setting}` is now {loaded or 'not set'}; "
-                f"set `{setting}` back, or embed again: docmill ingest SOURCE... --store NEW-STORE"
+                f"set `{setting}` back, or embed again: docmill backfill reembed --{setting} NAME"
             )
 
 

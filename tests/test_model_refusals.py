@@ -169,5 +169,5 @@ def test_two_models_are_never_mixed(
     for line in lines:
         assert "all-MiniLM-L6-v2" in line
         assert "multilingual-e5-small" in line
-        assert "docmill ingest SOURCE... --store NEW-STORE" in line
+        assert "docmill backfill reembed" in line
     assert not any(open_store(settings.store).count().values())

@@ -558,8 +558,8 @@ def _mismatch(uri: str, pinned: Models, wanted: Models) -> str:
         if old != new
     )
     return (
-        f"{uri}: made with another model ({differing}). Set them back, or embed again: docmill ingest SOURCE... "
-        "--store NEW-STORE"
+        f"{uri}: made with another model ({differing}). Set them back, or embed again: docmill backfill "
+        "reembed --unified NAME --pages NAME"
     )
 
 
