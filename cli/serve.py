@@ -40,7 +40,13 @@ def serve(common: Common, port: int | None, host: str | None) -> int | None:
 
     try:
         with ending_on_sigterm():
-            run(settings, Path.cwd(), warn, ready)
+            run(settings, Path.cwd(), warn, ready, request=_request(common))
     except (KeyboardInterrupt, SystemExit):
         warn("stopped")
     return None
+
+
+def _request(common: Common) -> dict[str, object]:
+    """What was said on the command line holds for the runs, too."""
+    config = {"config": str(common.config.absolute())} if common.config else {}
+    return config | ({"overrides": {"store": common.store}} if common.store else {})

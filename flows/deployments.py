@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,10 @@ class Deployment:
     cron: str = ""
     limit: int | None = 1  # runs at a time; None for as many as the workers take
     parameters: Mapping[str, Any] = field(default_factory=lambda: {"request": {}})
+
+    def with_request(self, request: Mapping[str, Any]) -> Deployment:
+        """The deployment with these fields of its request, too."""
+        return replace(self, parameters={"request": {**self.parameters["request"], **request}})
 
 
 DEPLOYMENTS = (
@@ -90,14 +94,7 @@ def _apply(client: SyncPrefectClient, deployment: Deployment, folder: Path, pool
 
 
 def _with_cron(deployment: Deployment, cron: str) -> Deployment:
-    return Deployment(
-        deployment.name,
-        deployment.entrypoint,
-        deployment.description,
-        cron.strip(),
-        deployment.limit,
-        deployment.parameters,
-    )
+    return replace(deployment, cron=cron.strip())
 
 
 def _schedule(cron: str, timezone: str) -> DeploymentScheduleCreate:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -48,9 +49,12 @@ def serve(
     folder: Path,
     tell: Tell,
     ready: Callable[[Served], None],
+    *,
+    request: Mapping[str, Any] | None = None,
     environment: MutableMapping[str, str] = os.environ,
 ) -> None:
-    """Run until the process is told to stop; then stop all that was started, runs first. Runs work in `folder`.
+    """Run until the process is told to stop; then stop all that was started, runs first. Runs work in `folder`, with
+    `request` (`config`, `overrides`) as their parameters where nobody gives others.
 
     With PREFECT_API_URL set that server is joined: it gets the work pool, the deployments and a worker, and stays.
     Raises `UsageError` for settings and ports that do not work, `ServerError` if the server ends or never answers.
@@ -72,7 +76,7 @@ def serve(
         deployments = scheduled(settings.schedule)
         if server.process is not None:
             server.process.wait_for(server.served.api)
-        prepare_server(settings, deployments, folder, tell)
+        prepare_server(settings, [one.with_request(request or {}) for one in deployments], folder, tell)
         worker = stack.enter_context(_worker(settings.serve, environment))
         if server.process is not None:
             note_server(home, server.served.api)
