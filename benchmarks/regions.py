@@ -23,7 +23,7 @@ from statistics import fmean
 from typing import Any
 
 import pymupdf
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.measure import docmill, file_name, ingest, search, write_queries
 from benchmarks.page_sets import SEED, dense, photograph, print_page
@@ -40,7 +40,7 @@ PICTURED = {  # question -> name of its picture
     "What does a family pay?": "price",
     "What should I do when the flour gets warm?": "flour",
 }
-WIDTH_PX, COLOURS = 460, 24  # of a picture: below 150 kB
+WIDTH_PX, COLOURS, PAPER = 520, 64, 208  # of a picture, so that it stays below 150 kB; what is lighter becomes white
 DEEP = 200  # hits of a question: every page of the store
 
 
@@ -129,7 +129,10 @@ def draw(store: Path, pairs: Sequence[Pair], target: Path) -> None:
             rank = next(hit["rank"] for hit in answer["hits"] if file_name(hit) == f"{Path(pair.page).name}.pdf")
             with Image.open(next(one["path"] for one in answer["saved"] if one["rank"] == rank)) as shown:
                 small = shown.resize((WIDTH_PX, round(WIDTH_PX * shown.height / shown.width)), Image.Resampling.LANCZOS)
-        small.quantize(COLOURS).save(target / f"where-{PICTURED[pair.question]}.png", optimize=True)
+        clean = small.point(lambda level: 255 if level > PAPER else level)  # noise takes room
+        _, top, _, bottom = ImageOps.invert(clean.convert("L")).getbbox() or (0, 0, *clean.size)
+        shown = clean.crop((0, max(0, top - 20), clean.width, min(clean.height, bottom + 20)))
+        shown.quantize(COLOURS, kmeans=3).save(target / f"where-{PICTURED[pair.question]}.png", optimize=True)
 
 
 def is_right(box: Sequence[float], answers: Iterable[Box]) -> bool:
