@@ -14,7 +14,7 @@ from pipeline.score import maxsim
 from pipeline.store import PageVectors, Store
 from pipeline.types import QueryTokens
 
-EXACT_PAGES = 2_000  # up to so many pages scoring all of them is as quick as the index, and exact
+EXACT_PAGES = 1_000  # up to so many scoring all is exact and not slower; the index is made for more
 EXACT_BYTES = 256 << 20  # of vectors that may be held to do so
 CANDIDATES = 200  # pages that the multi-vector index proposes, more if more hits are asked for
 PROBES, PROBED_VECTORS = 32, 16_000  # partitions of the index to look at: so many, or one for so many vectors
@@ -33,7 +33,7 @@ class PageScores:
 def is_exact(pages: int, page_bytes: float, most_pages: int = EXACT_PAGES) -> bool:
     """Whether MaxSim scores all `pages` that come into question, whose vectors take about `page_bytes` each.
 
-    >>> is_exact(2_000, 49_000), is_exact(2_000, 262_000), is_exact(10_000, 49_000)
+    >>> is_exact(1_000, 49_000), is_exact(1_000, 524_000), is_exact(10_000, 49_000)
     (True, False, False)
     """
     return pages <= most_pages and pages * page_bytes <= EXACT_BYTES

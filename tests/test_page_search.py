@@ -66,7 +66,10 @@ def test_candidates_find_what_an_exact_search_finds(store: Store) -> None:
     found = []
     for page in range(0, 100, 10):
         tokens = question(store, page)
-        exact, few = PageSearch(store).score(tokens, (), None, 10), PageSearch(store, 0).score(tokens, (), None, 10)
+        exact, few = (
+            PageSearch(store, 2_000).score(tokens, (), None, 10),
+            PageSearch(store, 0).score(tokens, (), None, 10),
+        )
         found.append(len(set(names(exact.ranked)) & set(names(few.ranked))) / 10)
         best = f"{doc_id('near')}:page:{page}"
         assert dict(few.ranked)[best] == pytest.approx(dict(exact.ranked)[best], abs=1e-6)
@@ -118,7 +121,7 @@ def test_as_many_pages_as_are_asked_for_come_back(store: Store, at_once: int, mo
 def test_large_pages_are_never_held_all_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes count as well as pages: vectors that would not fit are not read for an exact search."""
     monkeypatch.setattr(page_search_module, "EXACT_BYTES", 1_000)
-    found = PageSearch(store).score(question(store, 5), (), None, 10)
+    found = PageSearch(store, 2_000).score(question(store, 5), (), None, 10)
 
     assert found.chosen.startswith("exact over 200 of 1,204 pages")
 
