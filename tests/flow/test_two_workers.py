@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore"),  # Prefect's own warnings
 ]
-PICTURES, SHARDS = 32, 8
+PICTURES, SHARDS = 24, 8
 ONE_THREAD = {"DOCMILL_WORKERS": "1", "DOCMILL_BATCH_DOCUMENTS": "4", "OMP_NUM_THREADS": "1"}
 SHARE = 0.65  # of one worker's time that two may take; measured: benchmarks/README.md
 
