@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
@@ -67,7 +67,14 @@ def label(job: Reembed) -> int:
     return job.label()
 
 
-@flow(name="reembed", flow_run_name="reembed", persist_result=False, validate_parameters=True)
+def _run_name() -> str:
+    asked = runtime.flow_run.parameters.get("request")
+    request = asked if isinstance(asked, ReembedRequest) else ReembedRequest.model_validate(asked or {})
+    names = ", ".join(name for name in (request.unified, request.text, request.pages) if name)
+    return f"{'rollback' if request.back else f'reembed to {names}'} {now():%Y-%m-%d}"
+
+
+@flow(name="reembed", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
 def reembed(request: ReembedRequest) -> Reembedded:
     """Fill the vectors of other models beside those in force, compare, switch in one commit, and label."""
     settings, started = request.settings(), time.monotonic()
@@ -87,13 +94,15 @@ def reembed(request: ReembedRequest) -> Reembedded:
 
 def _open(request: ReembedRequest, settings: Settings, folder: Path) -> Reembed:
     store, live = open_store(settings.store), in_force(settings)
-    if request.back:
+    if not store.sets.labelled:  # a switch was cut short before its labels: that comes first, whichever way it went
+        names = store.sets.live.names
+    elif request.back:
         with turn(store):
             names = begin_way_back(store)
     else:
         text = request.text if request.unified or request.text else live.text
         names = Names(request.unified or live.unified, request.pages or live.pages_model, text)
-        if names == names_of(live) and not _is_unlabelled(settings):
+        if names == names_of(live):
             raise UsageError(f"{settings.store}: is made with {names.unified} and {names.pages} already; name others")
     next_settings = with_names(settings, names)
     coming = load_both(next_settings)
@@ -101,10 +110,6 @@ def _open(request: ReembedRequest, settings: Settings, folder: Path) -> Reembed:
     return Reembed(
         settings, store, load_both(live), coming, names, turn=turn, folder=folder, now=now, accepted=accepted
     )
-
-
-def _is_unlabelled(settings: Settings) -> bool:
-    return not open_store(settings.store).sets.labelled
 
 
 def _move(job: Reembed, request: ReembedRequest) -> Reembedded:

@@ -232,6 +232,7 @@ def test_the_way_back_loses_nothing(corpus: Corpus) -> None:
     assert corpus.ingest(refresh=True).indexed == 0
 
 
+@pytest.mark.slow
 def test_the_tag_brings_back_the_table_of_before(corpus: Corpus) -> None:
     """With its models; what was written since is read again by the next ingest."""
     move(corpus)
@@ -247,6 +248,7 @@ def test_the_tag_brings_back_the_table_of_before(corpus: Corpus) -> None:
     assert best(corpus.store(), WordUnified(), "lighthouse") == "new.txt"
 
 
+@pytest.mark.slow
 def test_old_vectors_go_after_their_time(corpus: Corpus) -> None:
     """Not before, and then there is no way back; ingests and searches go on."""
     job = move(corpus)
@@ -262,6 +264,7 @@ def test_old_vectors_go_after_their_time(corpus: Corpus) -> None:
         begin_way_back(job.store)
 
 
+@pytest.mark.slow
 def test_long_passages_are_counted_and_stay_stale(corpus: Corpus) -> None:
     """The next model reads them in pieces, and their documents wait for a reparse."""
 
@@ -291,6 +294,7 @@ def test_a_run_from_before_the_switch_writes_nothing(corpus: Corpus) -> None:
         before.replace(None, ["x"])
 
 
+@pytest.mark.slow
 def test_an_ingest_that_knows_of_the_move_fills_both(corpus: Corpus) -> None:
     """Its rows are not left for the backfill."""
     job = job_of(corpus)
