@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -100,6 +101,23 @@ def test_a_folder_is_judged_by_what_is_in_it(
     assert NC in lines[1]
     assert "name it with `pages`" in lines[2]
     assert "its code is in another repository (acme/other)" in lines[3]
+
+
+def test_folders_of_every_kind_go_together(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for pictures, one for passages and one for pages are each judged by their own setting."""
+    monkeypatch.setenv("DOCMILL_PAGES", folder(corpus / "l", "ColPaliForRetrieval"))
+    monkeypatch.setenv("DOCMILL_UNIFIED", folder(corpus / "c", "CLIPModel", projection_dim=8))
+    monkeypatch.setenv("DOCMILL_TEXT", folder(corpus / "t", "BertModel", hidden_size=8))
+
+    from pipeline.ingest.open import models_of, models_to_pin
+    from pipeline.settings_file import load_settings
+
+    settings = load_settings(None, os.environ, {"store": str(corpus / "store")}, corpus).settings
+    pinned = models_to_pin(settings, *models_of(settings))
+
+    assert pinned.pages.name == "l/ColPaliForRetrieval"
+    assert (pinned.unified.name, pinned.pictures and pinned.pictures.name) == ("t/BertModel", "c/CLIPModel")
+    assert pinned.accepted == ()
 
 
 def test_a_changed_code_is_another_code(

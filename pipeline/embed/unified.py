@@ -44,16 +44,19 @@ def _there(model: Unified) -> Unified:
     return model
 
 
-def accepted_terms(choices: Choices, *names: str) -> tuple[str, ...]:
-    """The licences without commercial use among the models named, for the store's record."""
-    found = []
-    for name in names:
-        entry = _known(name.partition("@")[0], choices, (*UNIFIED, "pages"))
-        if name and is_folder(name):
-            entry = _spec_entry(name)
-        if entry is not None and not entry.commercial:
-            found.append(terms(name, entry))
-    return tuple(found)
+def accepted_terms(choices: Choices, unified: str, text: str, pages: str) -> tuple[str, ...]:
+    """The licences without commercial use among the models that settings name, for the store's record."""
+    named = [(name, _told(name, choices, UNIFIED)) for name in (unified, text) if name]
+    named.append((pages, None if is_folder(pages) else _known(pages.partition("@")[0], choices, ("pages",))))
+    return tuple(terms(name, entry) for name, entry in named if entry is not None and not entry.commercial)
+
+
+def _told(name: str, choices: Choices, tasks: tuple[Task, ...]) -> Entry | None:
+    if not is_folder(name):
+        return _known(name.partition("@")[0], choices, tasks)
+    from pipeline.embed import spec as specs
+
+    return specs.from_folder(Path(name), "unified").entry
 
 
 def _one(name: str, choices: Choices, setting: str, tasks: tuple[Task, ...], threads: int) -> tuple[Entry, Unified]:
@@ -102,9 +105,3 @@ def _known(called: str, choices: Choices, tasks: tuple[Task, ...]) -> Entry | No
         return choices.own[called]
     entries = [(name, entry) for task in tasks for name, entry in catalog(task).items()]
     return next((entry for name, entry in entries if called and called in (name, entry.repository)), None)
-
-
-def _spec_entry(name: str) -> Entry:
-    from pipeline.embed import spec as specs
-
-    return specs.from_folder(Path(name), "unified").entry
