@@ -21,7 +21,8 @@ from pipeline.embed.ocr_models import OcrModels
 from pipeline.errors import UsageError
 
 LINE_PX = 48  # height of a line as the recogniser takes it
-MOST_WIDTH = 3200  # of a line at that height: some 160 letters; a longer line is squeezed
+SQUEEZE = 0.9  # of its width: time is in proportion to it, and letters are wider than the recogniser needs
+MOST_WIDTH = 9600  # of a line at that height: some 480 letters; a longer line is squeezed
 LEAST_WIDTH = 48  # narrower ones are padded
 STEP = 64  # widths are multiples of it, so that few shapes are compiled
 BATCH_WIDTH = 9600  # pixels of width in one pass: six long lines or many short ones
@@ -79,7 +80,7 @@ class OcrEngine:
         """What each picture of a line says, in order."""
         import cv2
 
-        widths = [min(MOST_WIDTH, max(8, math.ceil(LINE_PX * line.shape[1] / line.shape[0]))) for line in lines]
+        widths = [_width(line) for line in lines]
         words: dict[int, Words] = {}
         for group, width in _batches(widths):
             batch = np.zeros((len(group), 3, LINE_PX, width), np.float32)
@@ -120,6 +121,10 @@ def _batches(widths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
         count = max(1, min(MOST_BATCH, BATCH_WIDTH // width))
         yield order[:count], width
         order = order[count:]
+
+
+def _width(line: Pixels) -> int:
+    return min(MOST_WIDTH, max(8, math.ceil(SQUEEZE * LINE_PX * line.shape[1] / line.shape[0])))
 
 
 def _normal(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
