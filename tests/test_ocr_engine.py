@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from cli.main import run
 from pipeline.embed.ocr_engine import MOST_LINES, OcrEngine, has_openvino
 from pipeline.embed.ocr_models import DEFAULT, find_models
 from pipeline.errors import UsageError
@@ -132,3 +133,18 @@ def test_loading_sends_nothing(tmp_path: Path) -> None:
     done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, cwd=Path.cwd())
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "loaded\n", "")
+
+
+def test_a_missing_language_ends_a_command_before_it_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2 and one line; nothing is written and nothing is fetched."""
+    (tmp_path / "a.txt").write_text("words")
+    monkeypatch.setenv("DOCMILL_OCR__LANGUAGE", "korean")
+    code = run(["plan", str(tmp_path / "a.txt"), "--store", str(tmp_path / "store")])
+    said = capsys.readouterr().err.strip()
+
+    assert code == 2
+    assert said.count("\n") == 0
+    assert "korean_PP-OCRv5_rec_mobile.onnx" in said
+    assert not (tmp_path / "store").exists()
