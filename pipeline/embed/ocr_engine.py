@@ -124,7 +124,8 @@ def _batches(widths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
 
 
 def _width(line: Pixels) -> int:
-    return min(MOST_WIDTH, max(8, math.ceil(SQUEEZE * LINE_PX * line.shape[1] / line.shape[0])))
+    height, width = line.shape[:2]
+    return min(MOST_WIDTH, max(8, math.ceil(SQUEEZE * LINE_PX * int(width) / int(height))))
 
 
 def _normal(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
