@@ -21,7 +21,6 @@ from pipeline.errors import UsageError
 from pipeline.ingest.manifest import read_manifest
 from pipeline.sources.listing import discover, pages
 from pipeline.sources.web.addresses import check_settings
-from pipeline.sources.web.browser import check_browser
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
@@ -116,6 +115,8 @@ def ingest_now(
     discover(sources, settings.sources, settings.limits, cwd=Path.cwd())
     if pages(sources, Path.cwd()):
         check_settings(settings.web)
+        from pipeline.sources.web.browser import check_browser
+
         check_browser(settings.web)
     if manifest is not None:
         read_manifest(manifest)

@@ -17,7 +17,6 @@ from pipeline.parse.sniff import sniff
 from pipeline.sources.download import download
 from pipeline.sources.listing import is_object, is_web, name_of
 from pipeline.sources.local import hash_file, was_written
-from pipeline.sources.web.crawl import found_of
 from pipeline.sources.web.kept import Kept, Record
 from pipeline.store import doc_id
 from pipeline.types import Blob, DocumentRecord, Failure, Found, Prepared
@@ -114,6 +113,8 @@ def _unpack(found: Found, folder: Path, kept: Kept) -> Prepared:
             raise Transient(f"{blob.name}: what was fetched is no longer kept; the next run will fetch it again")
         path = unpacked(record, folder, kept)
         blob = replace(blob, path=path, sha256=record.sha256, charset=record.charset, metadata=_of_web(record))
+        from pipeline.sources.web.crawl import found_of  # brings an HTTP library that files need not
+
         kept_as = found_of(record)  # `found` may be of a time when nothing was looked at
         blob = replace(
             blob, name=record.name or blob.name, size_bytes=record.size_bytes, modified_at=kept_as.modified_at

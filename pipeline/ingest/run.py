@@ -36,7 +36,6 @@ from pipeline.ingest.refill import Refill
 from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
-from pipeline.ingest.web import open_crawl
 from pipeline.page_vector import PAGE_VECTOR_VERSION
 from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
@@ -139,6 +138,8 @@ class Ingest:
         urls = pages(specs, self.cwd)
         if not urls:
             return list_sources(specs, self.settings, self.cwd)
+        from pipeline.ingest.web import open_crawl  # brings an HTTP library that files need not
+
         crawl = open_crawl(self.settings, urls, self._preparer)
         crawl.tell = self.watch
         stack.callback(crawl.close)

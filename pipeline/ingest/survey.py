@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Settings
 from pipeline.ingest.by_hand import IGNORED
@@ -15,10 +16,12 @@ from pipeline.ingest.plan import Decision, Recipes, at_a_glance, decide, may_suc
 from pipeline.ingest.records import has_rows
 from pipeline.sources.listing import discover, roots
 from pipeline.sources.local import UNREADABLE_FOLDER
-from pipeline.sources.web.crawl import Crawl
 from pipeline.sources.web.urls import origin
 from pipeline.store import Store
 from pipeline.types import DocumentRecord, Found, Outline
+
+if TYPE_CHECKING:
+    from pipeline.sources.web.crawl import Crawl  # brings an HTTP library that files need not
 
 LOOKUP = 1000  # ledger records asked for at a time
 
