@@ -149,12 +149,12 @@ def test_the_samples_are_ingested_and_searched_by_the_model(
     ingested = docmill("ingest", "sample_docs", "--store", store, "--json", **pages)
     question = ("search", "repair of the sluice gate", "--store", store, "--modality", "page", "--json")
     done = docmill(*question, "--save-pages", str(tmp_path / "out"), **pages)
+    assert (ingested.returncode, done.returncode) == (3, 0), ingested.stderr + done.stderr
     answer = json.loads(done.stdout)
     opened = open_store(store)
     rows = {row["id"]: row for row in opened.rows() if row["modality"] == "page"}
     stored = opened.vectors(list(rows))
 
-    assert (ingested.returncode, done.returncode) == (3, 0), ingested.stderr + done.stderr
     assert len(answer["hits"]) == len(rows) == len(answer["saved"]) == 4
     for hit, saved in zip(answer["hits"], answer["saved"], strict=True):
         grid = load_layout(stored[hit["id"]].layout, rows[hit["id"]]["text"]).grid
