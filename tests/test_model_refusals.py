@@ -104,10 +104,12 @@ def test_a_folder_is_judged_by_what_is_in_it(
 
 
 def test_folders_of_every_kind_go_together(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder for pictures, one for passages and one for pages are each judged by their own setting."""
+    """A folder for pictures, a model of one's own for passages and a folder for pages are judged by their settings."""
     monkeypatch.setenv("DOCMILL_PAGES", folder(corpus / "l", "ColPaliForRetrieval"))
     monkeypatch.setenv("DOCMILL_UNIFIED", folder(corpus / "c", "CLIPModel", projection_dim=8))
-    monkeypatch.setenv("DOCMILL_TEXT", folder(corpus / "t", "BertModel", hidden_size=8))
+    own = {"task": "text", "repository": folder(corpus / "t", "BertModel", hidden_size=8), "query": "q: "}
+    monkeypatch.setenv("DOCMILL_MODELS", json.dumps({"mine": own}))
+    monkeypatch.setenv("DOCMILL_TEXT", "mine")
 
     from pipeline.ingest.open import models_of, models_to_pin
     from pipeline.settings_file import load_settings
@@ -117,6 +119,7 @@ def test_folders_of_every_kind_go_together(corpus: Path, monkeypatch: pytest.Mon
 
     assert pinned.pages.name == "l/ColPaliForRetrieval"
     assert (pinned.unified.name, pinned.pictures and pinned.pictures.name) == ("t/BertModel", "c/CLIPModel")
+    assert pinned.unified.prompt == "q: /"
     assert pinned.accepted == ()
 
 

@@ -74,6 +74,9 @@ def _one(name: str, choices: Choices, setting: str, tasks: tuple[Task, ...], thr
 
     if entry is not None and is_folder(entry.repository):
         found = specs.with_own(specs.from_folder(Path(entry.repository), setting), entry)
+    elif entry is not None and called in choices.own:
+        choices.check_licence(called, entry)
+        found = specs.with_own(specs.from_repository(entry.repository, commit or entry.commit, setting), entry)
     elif entry is not None:
         choices.check_licence(called, entry)
         found = specs.from_hub(called, entry, commit, setting)
