@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -55,8 +56,9 @@ class Pool:
         process.wait()
 
     def taken(self, name: str) -> int:
-        """How many runs a worker has taken so far."""
-        return (self.folder / f"{name}.txt").read_text(errors="replace").count("submitting flow run")
+        """How many shards a worker has brought to their end; two may reach for one, but only one of them gets it."""
+        log = (self.folder / f"{name}.txt").read_text(errors="replace")
+        return len(re.findall(r"Flow run 'shard [^']*' - Finished in state Completed", log))
 
     def stop(self, name: str) -> None:
         process = self.workers.pop(name)
