@@ -27,7 +27,7 @@ pytestmark = [
 ]
 PICTURES, SHARDS = 24, 8
 ONE_THREAD = {"DOCMILL_WORKERS": "1", "DOCMILL_BATCH_DOCUMENTS": "4", "OMP_NUM_THREADS": "1"}
-SHARE = 0.65  # of one worker's time that two may take; measured: benchmarks/README.md
+SHARE = 0.65  # of one worker's time that two may take; docs/scaling.md says what was measured
 
 
 def pictures(folder: Path, count: int, size: tuple[int, int] = (5000, 4000)) -> None:
