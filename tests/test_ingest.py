@@ -267,6 +267,22 @@ def test_what_is_attached_to_a_file_that_is_left_out_goes_with_it(corpus: Corpus
     assert corpus.ingest(sources={"exclude": ["*.eml"]}).table_version == second.table_version
 
 
+def test_a_folder_that_is_renamed_is_not_gone(corpus: Corpus) -> None:
+    """Files that moved do not count as gone, those that went meanwhile do; nothing that moved is embedded again."""
+    (corpus.folder / "old").mkdir()
+    for number in range(8):
+        corpus.write(f"old/{number}.txt", f"words of file {number}")
+    corpus.ingest()
+    (corpus.folder / "old").rename(corpus.folder / "new")
+    summary = corpus.ingest()
+    for number in range(4):
+        (corpus.folder / "new" / f"{number}.txt").unlink()
+
+    assert (summary.deleted, summary.indexed, summary.embedded) == (8, 8, 0)
+    with pytest.raises(UsageError, match="4 of 8 known documents"):
+        corpus.ingest()
+
+
 @pytest.mark.parametrize(("files", "gone", "stops"), [(2, 1, False), (10, 3, False), (10, 4, True), (3, 2, True)])
 def test_more_than_a_share_of_a_folder_does_not_go_unasked(corpus: Corpus, files: int, gone: int, stops: bool) -> None:
     """More than 30 % of the documents stop the run before anything is deleted; a single one never does."""

@@ -9,11 +9,13 @@ from itertools import islice
 from typing import TypeVar
 
 from pipeline.errors import UsageError
+from pipeline.ingest.fetch import digest_of
 from pipeline.ingest.plan import gone_share
 from pipeline.ingest.records import as_deleted, has_rows
 from pipeline.store import Store
-from pipeline.types import DocumentRecord
+from pipeline.types import DocumentRecord, Found
 
+LOOKUP = 1000  # ledger records asked for at a time
 Item = TypeVar("Item")
 
 
@@ -25,12 +27,13 @@ class Missing:
     known: int
     uris: tuple[str, ...]
 
-    def objection(self, limit: float) -> str | None:
-        """Why so much may not go unasked: more than the share `limit` of the folder's known documents.
+    def objection(self, limit: float, moved: Container[str] = ()) -> str | None:
+        """Why so much may not go unasked: more than the share `limit` of the folder's known documents, beside those
+        that have only `moved`.
 
         A single one may always go if others stay; the last one may not: an unmounted disk looks just like that.
         """
-        gone = len(self.uris)
+        gone = sum(uri not in moved for uri in self.uris)
         share = gone_share(gone, self.known)
         if share <= limit or (gone == 1 and self.known > 1):
             return None
@@ -48,11 +51,33 @@ def find_missing(
     return Missing(root, known - len(below) + len(open_ones), tuple(sorted(filter(is_gone, open_ones))))
 
 
-def agreed(missing: Iterable[Missing], limit: float) -> tuple[str, ...]:
+def objection_to(missing: Missing, limit: float, store: Store | None, fresh: Iterable[Found]) -> str | None:
+    """`Missing.objection`, looking for moved documents among the `fresh` files only where there would be one."""
+    if store is None or missing.objection(limit) is None:
+        return None
+    return missing.objection(limit, moved_among(missing.uris, store, fresh))
+
+
+def moved_among(uris: Iterable[str], store: Store, fresh: Iterable[Found]) -> set[str]:
+    """Those of the documents whose very bytes are in a `fresh` local file now, one for each such file. Reads only files
+    of the size of one of them."""
+    waiting: dict[int, dict[str, list[str]]] = {}
+    for group in groups(iter(uris), LOOKUP):
+        for record in store.documents(group):
+            waiting.setdefault(record.size_bytes, {}).setdefault(record.content_sha256, []).append(record.source_uri)
+    moved: set[str] = set()
+    for found in fresh:
+        same_size = waiting.get(found.size_bytes, {}) if found.path is not None else {}
+        if same_size and (same := same_size.get(digest_of(found, None)())):
+            moved.add(same.pop())
+    return moved
+
+
+def agreed(missing: Iterable[Missing], limit: float, store: Store, fresh: Sequence[Found]) -> tuple[str, ...]:
     """All that is gone, each once. Raises `UsageError`, before anything is deleted, if it is too much to go unasked."""
     gone: list[str] = []
     for found in missing:
-        if objection := found.objection(limit):
+        if objection := objection_to(found, limit, store, fresh):
             raise UsageError(
                 f"{objection} Nothing was deleted. If they are meant to go, run again with --allow-mass-delete"
             )

@@ -26,6 +26,7 @@ from pipeline.ingest.forecast import (
     learn,
     row_bytes,
 )
+from pipeline.ingest.gone import objection_to
 from pipeline.ingest.manifest import Entry, Header, ManifestWriter, PlannedAction, store_name, writing
 from pipeline.ingest.open import models_of, models_to_pin
 from pipeline.ingest.plan import Recipes
@@ -102,7 +103,7 @@ def preview(
         listing = _listing(specs, settings, cwd, stack, frozen=out is not None)
         writer = stack.enter_context(writing(out)) if out else None
         survey = Survey(listing, store, recipes, records=out is not None)  # a manifest names the hashes of all
-        books = _Books(survey, writer, settings.sources.mass_delete)
+        books = _Books(survey, store, writer, settings.sources.mass_delete)
         books.take()
         if not books.counts.total():
             raise UsageError(f"{listing.name}: no files in it; is it the right folder?")
@@ -147,8 +148,8 @@ def _listing(specs: Sequence[str], settings: Settings, cwd: Path, stack: ExitSta
 class _Books:
     """Counts of one survey; holds only the sources that would be worked on."""
 
-    def __init__(self, survey: Survey, writer: ManifestWriter | None, mass_delete: float) -> None:
-        self._survey, self._writer, self._mass_delete = survey, writer, mass_delete
+    def __init__(self, survey: Survey, store: Store | None, writer: ManifestWriter | None, mass_delete: float) -> None:
+        self._survey, self._store, self._writer, self._mass_delete = survey, store, writer, mass_delete
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.work: list[tuple[str, Found]] = []
@@ -160,7 +161,8 @@ class _Books:
             for item in group:
                 self._source(item)
         for missing in self._survey.missing():
-            if objection := missing.objection(self._mass_delete):
+            fresh = [found for _, found in self.work]
+            if objection := objection_to(missing, self._mass_delete, self._store, fresh):
                 self.warnings.append(f"{objection} An ingest will stop there, unless it is given --allow-mass-delete")
             for uri in missing.uris:
                 self._note(Entry(uri, "gone"))

@@ -163,7 +163,7 @@ class Ingest:
             idle = (item for item in group if not item.is_work)
             self.store.record([record for item in idle for record in self._note(item)])
         limit = 1.0 if allow_mass_delete else self.settings.sources.mass_delete
-        gone = agreed(survey.missing(), limit)
+        gone = agreed(survey.missing(), limit, self.store, work)
         if not work and not counts and not gone:
             raise UsageError(f"{listing.name}: no files in it; is it the right folder?")
         self.tally.outcomes.update(counts)

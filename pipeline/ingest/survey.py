@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config import Settings
 from pipeline.ingest.by_hand import IGNORED
 from pipeline.ingest.fetch import digest_of
-from pipeline.ingest.gone import Missing, find_missing, groups
+from pipeline.ingest.gone import LOOKUP, Missing, find_missing, groups
 from pipeline.ingest.plan import Decision, Recipes, at_a_glance, decide, may_succeed
 from pipeline.ingest.records import has_rows
 from pipeline.sources.listing import discover, roots
@@ -22,8 +22,6 @@ from pipeline.types import DocumentRecord, Found, Outline
 
 if TYPE_CHECKING:
     from pipeline.sources.web.crawl import Crawl  # brings an HTTP library that files need not
-
-LOOKUP = 1000  # ledger records asked for at a time
 
 
 @dataclass(frozen=True, slots=True)
