@@ -71,7 +71,7 @@ def test_other_models_are_named_with_the_way_out(store: Store) -> None:
     """A store opened with other models names both and what can be done; without models it opens as pinned."""
     other = replace(MODELS, unified=replace(MODELS.unified, revision="2"))
 
-    with pytest.raises(ModelMismatch, match=r"words@1 .* words@2 .*give another --store"):
+    with pytest.raises(ModelMismatch, match=r"words@1 .* words@2 .*docmill backfill reembed"):
         open_store(store.uri, create=other)
     assert open_store(store.uri).models == MODELS
 
