@@ -52,6 +52,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def interrupt(number: int, arguments: Sequence[str], store: Path, environment: dict[str, str]) -> tuple[int, str]:
     """Exit code and standard error of a run that gets a signal while it embeds; nothing of it is left after that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it, and so would the run
     process = start(arguments, **environment)
     assert wait_for(lambda: any(store.glob(".work/batch-0/rows.arrow*")), process)
     family = psutil.Process(process.pid).children(recursive=True)
