@@ -26,6 +26,7 @@ def texts(folder: Path, count: int) -> None:
         write(folder / f"{number:02}.txt", random.Random(number))
 
 
+@pytest.mark.slow
 def test_an_ingest_in_shards_is_what_one_run_makes(workers: Pool, tmp_path: Path) -> None:
     """Two shards by one worker: the same rows and books as of a run of one process, and a second time nothing to do."""
     folder, store, clean = tmp_path / "docs", tmp_path / "store", tmp_path / "clean"

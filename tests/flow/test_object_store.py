@@ -132,6 +132,7 @@ def _wait_for_work(s3: S3, process: Any) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_two_machines_may_write_at_once(s3: S3, environment: Mapping[str, str], tmp_path: Path) -> None:
     """Without a common lock: overlapping sources, no id twice, nothing lost, both runs' books balance."""
     fill(s3)
