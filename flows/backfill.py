@@ -14,7 +14,7 @@ from pydantic import Field
 
 from flows.canary import guard_now
 from flows.fanout import Job, run_shards
-from flows.ingest import _listener, listening
+from flows.ingest import current_listener, listening
 from flows.progress import Progress
 from flows.reading import read_batches
 from flows.request import Request
@@ -68,7 +68,7 @@ def backfill(request: BackfillRequest) -> Backfilled:
     with open_shared(settings, run_id=run_id, cwd=request.folder, now=now, turn=turn) as run:
         work = _choose(run, request)
         steps = Rereading(run, request.kind, work)
-        tell = watched(_listener.get(), len(work.sources), f"backfill-{request.kind}")
+        tell = watched(current_listener.get(), len(work.sources), f"backfill-{request.kind}")
         if request.shards and work.sources:
             done = _by_shards(request, steps, settings, tell)
         else:

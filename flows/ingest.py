@@ -31,7 +31,7 @@ from pipeline.store import Store, open_store
 from pipeline.types import Found, Prepared
 
 WITH_QUARANTINE = "CompletedWithQuarantine"
-_listener: ContextVar[Callable[[Progress], None]] = ContextVar("listener", default=lambda _: None)
+current_listener: ContextVar[Callable[[Progress], None]] = ContextVar("listener", default=lambda _: None)
 
 
 class IngestRequest(Request):
@@ -107,7 +107,7 @@ def ingest(request: IngestRequest) -> Summary | State[Summary]:
         request = request.model_copy(update={"sources": list(settings.schedule.sources)})
     run_id = str(runtime.flow_run.id)
     manifest = read_manifest(cwd / request.manifest) if request.manifest else None
-    tell = _listener.get()
+    tell = current_listener.get()
 
     def waiting(holder: str) -> None:
         tell(Progress("waiting", 0, 0, holder))
@@ -151,7 +151,7 @@ def _now() -> dt.datetime:
 
 def _work(run: Ingest, planned: Plan) -> None:
     """Embed and write batch by batch, while the next batch is being parsed: one ahead, never more."""
-    tell = _listener.get()
+    tell = current_listener.get()
     artifact = ProgressArtifact(len(planned.batches))
     total = sum(map(len, planned.batches))
     tell(Progress("planned", 0, total))
@@ -185,11 +185,11 @@ def _label(number: int, planned: Plan) -> str:
 @contextmanager
 def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
     """Within the block, a flow started in this thread tells its progress to `listener`."""
-    token = _listener.set(listener)
+    token = current_listener.set(listener)
     try:
         yield
     finally:
-        _listener.reset(token)
+        current_listener.reset(token)
 
 
 def run_ingest(request: IngestRequest, listener: Callable[[Progress], None]) -> Summary:

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from flows.backfill import watched
-from flows.ingest import _listener, listening
+from flows.ingest import current_listener, listening
 from flows.progress import Progress
 from flows.request import Request
 from flows.server import reached
@@ -136,7 +136,7 @@ def _move(job: Reembed, request: ReembedRequest) -> Reembedded:
 
 def _fill(job: Reembed, request: ReembedRequest) -> None:
     total, share = job.missing(), request.share or job.settings.backfill.share
-    tell = watched(_listener.get(), total, "backfill-reembed", "rows")
+    tell = watched(current_listener.get(), total, "backfill-reembed", "rows")
     tell(Progress("planned", 0, total))
     started = time.monotonic()
     for number, rows in enumerate(job.groups(job.chosen(request.choice), request.limit)):
