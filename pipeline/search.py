@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,22 @@ class Answer:
     maps: Mapping[str, PageMap] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What was found for one query before anything is fused: (id, score) by leg, and of BM25 by kind of row."""
+
+    legs: Mapping[str, Scored] = field(default_factory=dict)
+    words: Mapping[Modality, Scored] = field(default_factory=dict)
+    pages: str = ""  # how MaxSim chose the pages it scored
+    tokens: QueryTokens | None = None
+    embedded: bool = False
+
+    def of(self, kind: Modality) -> Candidates:
+        """Those among rows of one kind."""
+        own = {leg: ids for leg, ids in self.legs.items() if ("page" if leg == "maxsim" else leg) == kind}
+        return replace(self, legs=own, words={kind: self.words[kind]} if kind in self.words else {})
+
+
 class Searcher:
     """Searches a table as it stands when first asked; make a new one to see later commits.
 
@@ -126,13 +142,26 @@ class Searcher:
     def answer_many(self, queries: Sequence[str], scope: Scope | None = None) -> list[Answer]:
         """One answer a query, in order; the queries are embedded together. Raises UsageError for an empty query."""
         scope = scope or Scope()
+        found = self.candidates(queries, scope)
+        if not any(self._counts.values()):
+            return [Answer(notes=(EMPTY,)) for _ in queries]
+        return [self._answer(query, one, scope) for query, one in zip(queries, found, strict=True)]
+
+    def candidates(self, queries: Sequence[str], scope: Scope | None = None) -> Iterator[Candidates]:
+        """What the legs find for each query, in order; the queries are embedded together, the rest is done one by one.
+
+        Raises UsageError for an empty query.
+        """
+        scope = scope or Scope()
         for query in queries:
             if not query.strip():
                 raise UsageError("the query is empty; give it at least one word")
-        if not any(self._counts.values()):
-            return [Answer(notes=(EMPTY,)) for _ in queries]
-        vectors = self._query_vectors(queries, scope)
-        return [self._answer(query, vectors[i], scope) for i, query in enumerate(queries)]
+        vectors = self._query_vectors(queries, scope) if any(self._counts.values()) else [None] * len(queries)
+        return (self._candidates(query, vectors[i], scope) for i, query in enumerate(queries))
+
+    def rank(self, found: Candidates, weights: Mapping[str, float] | None = None) -> Ranking:
+        """One ranking of what the legs found, by the weights of the settings or by others."""
+        return mix(found.legs, found.words, weights or self._weights, one_scale=self._unified.one_scale)
 
     def answer_picture(self, picture: Path, scope: Scope | None = None, page: PageInput | None = None) -> Answer:
         """Rows like a picture; with `page`, the picture as a page, pages that look and read like it come first.
@@ -176,7 +205,13 @@ class Searcher:
 
     # legs -----------------------------------------------------------------------------------------------------
 
-    def _answer(self, query: str, vector: QueryVectors | None, scope: Scope) -> Answer:
+    def _answer(self, query: str, found: Candidates, scope: Scope) -> Answer:
+        words = [(id, score) for ids in found.words.values() for id, score in ids]
+        named: dict[str, Scored] = {**found.legs, "bm25": words}
+        hits, maps = self._hits(self.rank(found), named, scope.k, found.tokens, query)
+        return Answer(hits, self._notes(query, found.embedded), found.pages, maps)
+
+    def _candidates(self, query: str, vector: QueryVectors | None, scope: Scope) -> Candidates:
         legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope)
         words = self._words(query, scope) if scope.has("bm25") else {}
         tokens = self._query_tokens(query) if scope.has("maxsim") and self._counts["page"] else None
@@ -184,10 +219,7 @@ class Searcher:
         if scope.has("maxsim"):
             others = [id for id, _ in [*legs.get("page", ()), *words.get("page", ())]]
             legs["maxsim"], chosen = self._maxsim(tokens, others, scope)
-        named: dict[str, Scored] = {**legs, "bm25": [(id, score) for ids in words.values() for id, score in ids]}
-        ranking = mix(legs, words, self._weights, one_scale=self._unified.one_scale)
-        hits, maps = self._hits(ranking, named, scope.k, tokens, query)
-        return Answer(hits, self._notes(query, vector is not None), chosen, maps)
+        return Candidates(legs, words, chosen, tokens, vector is not None)
 
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
