@@ -26,7 +26,7 @@ from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.in_force import in_force, with_names
 from pipeline.ingest.open import load_both, models_of, models_to_pin
-from pipeline.ingest.run import recipes_of
+from pipeline.ingest.recipes import recipes_of
 from pipeline.store import Names, Store, find_store, open_store
 
 if TYPE_CHECKING:

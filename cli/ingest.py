@@ -18,13 +18,13 @@ from rich.table import Table
 from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name, warn
 from pipeline.config import Settings
 from pipeline.errors import UsageError
-from pipeline.ingest.manifest import read_manifest
 from pipeline.sources.listing import discover, pages
 from pipeline.sources.web.addresses import check_settings
 
 if TYPE_CHECKING:
     from flows.progress import Progress as Step
-    from pipeline.ingest import Summary
+    from pipeline.ingest.accounts import Summary
+    from pipeline.ingest.manifest import Manifest
 
 NAMED = 5  # failures and slow documents that the summary names
 
@@ -119,7 +119,7 @@ def ingest_now(
 
         check_browser(settings.web)
     if manifest is not None:
-        read_manifest(manifest)
+        _read(manifest)
     fields = {
         "sources": list(sources),
         "manifest": str(manifest.absolute()) if manifest else None,
@@ -168,11 +168,17 @@ def _idle(settings: Settings, fields: Mapping[str, Any], tell: Callable[[Step], 
         run_id=str(uuid4()),
         cwd=Path.cwd(),
         now=lambda: dt.datetime.now(dt.UTC),
-        manifest=read_manifest(Path(fields["manifest"])) if fields["manifest"] else None,
+        manifest=_read(Path(fields["manifest"])) if fields["manifest"] else None,
         refresh=fields["refresh"],
         allow_mass_delete=fields["allow_mass_delete"],
         waiting=lambda holder: tell(Step("waiting", 0, 0, holder)),
     )
+
+
+def _read(manifest: Path) -> Manifest:
+    from pipeline.ingest.manifest import read_manifest
+
+    return read_manifest(manifest)
 
 
 @contextmanager

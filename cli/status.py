@@ -12,8 +12,8 @@ from rich.table import Table
 from cli.output import Common, common_options, console, json_line, one_line, print_line, size_text
 from pipeline.config import Settings
 from pipeline.errors import DocmillError
-from pipeline.ingest import models_of
-from pipeline.ingest.run import recipes_of
+from pipeline.ingest.open import models_of
+from pipeline.ingest.recipes import recipes_of
 from pipeline.page_storage import PageSizes, storage
 from pipeline.store import Models, Store, open_store
 

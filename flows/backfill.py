@@ -26,8 +26,8 @@ from pipeline.backfill.read import Rereading, note_all
 from pipeline.backfill.reroute import reroute
 from pipeline.backfill.shards import collect, cut, list_shards, settle
 from pipeline.config import Settings
-from pipeline.ingest import Ingest
 from pipeline.ingest.open import open_shared
+from pipeline.ingest.run import Ingest
 from pipeline.sources.listing import look_up
 
 

@@ -25,8 +25,10 @@ from flows.route_report import publish_routes
 from flows.server import reached, rename_run
 from flows.signals import undisturbed
 from pipeline.errors import UsageError
-from pipeline.ingest import Embedded, Ingest, Plan, Summary, open_ingest
+from pipeline.ingest.accounts import Summary
 from pipeline.ingest.manifest import Manifest, read_manifest
+from pipeline.ingest.open import open_ingest
+from pipeline.ingest.run import Embedded, Ingest, Plan
 from pipeline.store import Store, open_store
 from pipeline.types import Found, Prepared
 

@@ -13,9 +13,10 @@ from flows.turns import ensure_limit, now, turn
 from pipeline.backfill.shards import Collected, collect, cut, list_shards, settle
 from pipeline.config import Settings
 from pipeline.errors import UsageError
-from pipeline.ingest import Ingest, Plan, Summary
+from pipeline.ingest.accounts import Summary
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.open import check_sources, open_shared
+from pipeline.ingest.run import Ingest, Plan
 from pipeline.sources.listing import pages
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from flows.reports import accounting_line
 from flows.request import Request
 from flows.server import rename_run
 from pipeline.errors import UsageError
-from pipeline.ingest import Summary
+from pipeline.ingest.accounts import Summary
 from pipeline.ingest.by_hand import choose, to_retry
 from pipeline.sources.listing import look_up, spec_of
 from pipeline.store import open_store

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
 from flows.progress import Progress
-from pipeline.ingest import Embedded
+from pipeline.ingest.run import Embedded
 from pipeline.types import Found, Prepared
 
 

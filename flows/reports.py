@@ -14,7 +14,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from pipeline.ingest import Summary
+from pipeline.ingest.accounts import Summary
 
 MB = 1_000_000
 

@@ -20,7 +20,7 @@ from pipeline.backfill.read import Rereading, note_all
 from pipeline.backfill.reroute import reroute
 from pipeline.config import Settings
 from pipeline.errors import UsageError
-from pipeline.ingest import Ingest
+from pipeline.ingest.run import Ingest
 
 OTHER = {"chunks": {"tokens": 33}}  # settings by which every document is stale
 WORDS = "The mill at the river turns when the tide goes out and the sluice is open. " * 5

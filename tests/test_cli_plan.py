@@ -10,9 +10,9 @@ import pytest
 
 from cli.main import run
 from pipeline.config import Settings
-from pipeline.ingest import models_of
 from pipeline.ingest.manifest import read_manifest
-from pipeline.ingest.run import recipes_of
+from pipeline.ingest.open import models_of
+from pipeline.ingest.recipes import recipes_of
 from pipeline.sources.local import hash_file, revision_of, uri_of
 from pipeline.store import Models, doc_id, open_store
 from pipeline.types import DocumentRecord

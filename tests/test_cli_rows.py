@@ -11,8 +11,8 @@ from fakes import WordPages, WordUnified, word_vector
 
 from cli.main import run
 from pipeline.config import Settings
-from pipeline.ingest import models_of
-from pipeline.ingest.run import recipes_of
+from pipeline.ingest.open import models_of
+from pipeline.ingest.recipes import recipes_of
 from pipeline.store import Models, RowFile, doc_id, open_store
 from pipeline.types import DocumentRecord, Row
 

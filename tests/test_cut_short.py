@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.config import Settings
 from pipeline.embed import Frequencies
 from pipeline.errors import StoreError
-from pipeline.ingest import Ingest
+from pipeline.ingest.run import Ingest
 from pipeline.store import Models, open_store
 from pipeline.types import PictureInput, Vectors
 

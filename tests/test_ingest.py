@@ -13,9 +13,8 @@ from PIL import Image
 
 from pipeline.config import Settings
 from pipeline.errors import AccountingError, UsageError
-from pipeline.ingest import Ingest, Summary
-from pipeline.ingest.accounts import check
-from pipeline.ingest.run import Second
+from pipeline.ingest.accounts import Summary, check
+from pipeline.ingest.run import Ingest, Second
 from pipeline.store import Models, Store, open_store
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)

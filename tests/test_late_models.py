@@ -25,8 +25,8 @@ from pipeline.embed.late import LatePages
 from pipeline.embed.late_checkpoint import from_folder
 from pipeline.embed.pages import load_pages
 from pipeline.errors import Unreadable, UsageError
-from pipeline.ingest import Ingest
 from pipeline.ingest.open import models_of
+from pipeline.ingest.run import Ingest
 from pipeline.layout import load_layout
 from pipeline.regions import map_of_cells
 from pipeline.score import similarity_map

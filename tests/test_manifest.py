@@ -13,8 +13,9 @@ from test_ingest import NOW, Corpus
 
 from pipeline.config import Settings
 from pipeline.errors import UsageError
-from pipeline.ingest import Ingest, Summary
+from pipeline.ingest.accounts import Summary
 from pipeline.ingest.manifest import Entry, Header, Manifest, read_manifest, store_name, writing
+from pipeline.ingest.run import Ingest
 from pipeline.sources.local import uri_of
 
 

@@ -12,7 +12,7 @@ from test_ingest import NOW, Corpus
 
 from pipeline.config import Settings
 from pipeline.errors import AccountingError
-from pipeline.ingest import Ingest
+from pipeline.ingest.run import Ingest
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from test_ingest import NOW, Corpus
 from pipeline.backfill.shards import collect, cut, list_shards, settle, shared_settings, to_do
 from pipeline.config import Settings
 from pipeline.errors import AccountingError
-from pipeline.ingest import Ingest, Plan, Summary
+from pipeline.ingest.accounts import Summary
+from pipeline.ingest.run import Ingest, Plan
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from local_site import Reply, Site, serving
 from PIL import Image
 
 from pipeline.config import Settings
-from pipeline.ingest import Ingest, Summary
+from pipeline.ingest.accounts import Summary
+from pipeline.ingest.run import Ingest
 from pipeline.parse.html_tree import page_text
 from pipeline.store import Models, Store, open_store
 from pipeline.types import DocumentRecord

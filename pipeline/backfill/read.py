@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.backfill.accounts import Backfilled
 from pipeline.backfill.choice import Work
-from pipeline.ingest import Embedded, Ingest, Plan
+from pipeline.ingest.run import Embedded, Ingest, Plan
 from pipeline.sources.listing import look_up
 from pipeline.store import Store
 from pipeline.types import DocumentRecord, Found, Prepared

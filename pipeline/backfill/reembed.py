@@ -21,8 +21,8 @@ from pipeline.embed import PageModel, Unified
 from pipeline.errors import CanaryDrop, StoreError, UsageError
 from pipeline.ingest.in_force import in_force, names_of
 from pipeline.ingest.mend import mend_books
+from pipeline.ingest.recipes import recipes_of
 from pipeline.ingest.refill import Content, Refill
-from pipeline.ingest.run import recipes_of
 from pipeline.search import LEGS, Searcher
 from pipeline.store import Filled, Label, Models, Names, Store, TokenCounts, VectorSet, open_store
 

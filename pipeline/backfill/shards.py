@@ -13,8 +13,8 @@ from typing import Any
 
 from pipeline.config import Settings
 from pipeline.errors import AccountingError
-from pipeline.ingest import Ingest
 from pipeline.ingest.records import NEW, mark
+from pipeline.ingest.run import Ingest
 from pipeline.sources.listing import look_up
 from pipeline.store import Listed, Store
 from pipeline.types import DocumentRecord, Found

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.errors import UsageError
+from pipeline.ingest.plan import IGNORED
 from pipeline.store import Store
 from pipeline.types import DocumentRecord
 
-IGNORED = "ignored by hand"
 LIST = "`docmill quarantine ls --json` lists those that are, with `--ignored` those ignored by hand"
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.accounts import Summary
-from pipeline.ingest.manifest import Manifest
-from pipeline.ingest.open import open_ingest
+from pipeline.ingest.seal import summary_of, unbroken
 from pipeline.sources.listing import pages
-from pipeline.store import open_store
+
+if TYPE_CHECKING:
+    from pipeline.ingest.manifest import Manifest
 
 
 def ingest_if_idle(
@@ -32,6 +35,12 @@ def ingest_if_idle(
 
     A run over web pages is not tried: should it find work, every page would be asked for twice.
     """
+    started = time.monotonic()
+    if manifest is None and not refresh and (seal := unbroken(settings, specs, cwd)) is not None:
+        return summary_of(seal, run_id, time.monotonic() - started)
+    from pipeline.ingest.open import open_ingest  # brings LanceDB, which takes longer than ten thousand files do
+    from pipeline.store import open_store
+
     if pages(specs, cwd):
         return None
     try:

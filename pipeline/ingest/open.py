@@ -16,13 +16,12 @@ from platformdirs import user_cache_path
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.embed.choices import choices_of
-from pipeline.embed.ocr import Ocr
-from pipeline.embed.pages import load_pages
-from pipeline.embed.unified import accepted_terms, load_unified
+from pipeline.embed.unified import accepted_terms
 from pipeline.errors import UsageError
 from pipeline.ingest.in_force import in_force, with_names
 from pipeline.ingest.manifest import Manifest, store_name
-from pipeline.ingest.run import Ingest, recipes_of
+from pipeline.ingest.recipes import load_named, recipes_of
+from pipeline.ingest.run import Ingest
 from pipeline.sources.listing import discover, pages
 from pipeline.store import Models, Store, VectorSet, doc_id, find_store, open_store
 from pipeline.store.lock import SHARED, WORK
@@ -172,10 +171,7 @@ def load_both(settings: Settings) -> tuple[Unified, PageModel]:
     this machine stands behind.
     """
     pinned = _made_with(settings.store)
-    reader = Ocr(settings.ocr.language, settings.ocr.models)
-    choices = choices_of(settings, pinned.dtypes() if pinned else {}, pinned.accepted if pinned else ())
-    pages = load_pages(settings.pages_model, choices, threads=0, pooling=settings.page.pooling, reader=reader)
-    return load_unified(settings.unified, choices, threads=0), pages
+    return load_named(settings, pinned.dtypes() if pinned else {}, pinned.accepted if pinned else ())
 
 
 def _made_with(store: str) -> Models | None:

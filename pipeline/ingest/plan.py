@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.config import Settings
-from pipeline.ingest.by_hand import IGNORED
 from pipeline.types import DocumentRecord, Found, ModelId, Outline
 
 Action = Literal["work", "unchanged", "skipped", "quarantined"]
 STALE = "stale"
+IGNORED = "ignored by hand"
 
 
 @dataclass(frozen=True, slots=True)

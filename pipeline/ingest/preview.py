@@ -31,7 +31,7 @@ from pipeline.ingest.manifest import Entry, Header, ManifestWriter, PlannedActio
 from pipeline.ingest.open import models_of, models_to_pin
 from pipeline.ingest.plan import Recipes
 from pipeline.ingest.prepare import Preparer
-from pipeline.ingest.run import recipes_of
+from pipeline.ingest.recipes import recipes_of
 from pipeline.ingest.sample import parse_sample
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
 from pipeline.ingest.web import open_crawl

@@ -18,28 +18,27 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.chunk import CHUNKER_VERSION
 from pipeline.config import Settings
 from pipeline.embed import PageModel, Unified
 from pipeline.errors import Permanent, StoreError, UsageError, to_failure
 from pipeline.ingest.accounts import Summary, Tally, check
-from pipeline.ingest.context import CONTEXT_VERSION
 from pipeline.ingest.draft import Draft
 from pipeline.ingest.gone import agreed, delete, vanished_attachments
+from pipeline.ingest.in_force import names_of
 from pipeline.ingest.manifest import Manifest
 from pipeline.ingest.mend import mend_books
-from pipeline.ingest.plan import Recipes, Versions, in_batches, make_recipes
+from pipeline.ingest.plan import in_batches
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.reading import KnownReadings, PageReader, load_readings
+from pipeline.ingest.recipes import recipes_of
 from pipeline.ingest.records import NEW, Mark, as_deleted, has_rows, mark, merged, note, record_of
 from pipeline.ingest.refill import Refill
 from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
+from pipeline.ingest.seal import Listed, Seal, asked, tables
+from pipeline.ingest.seal import write as write_seal
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
-from pipeline.page_vector import PAGE_VECTOR_VERSION
-from pipeline.parse import PARSER_VERSION
 from pipeline.parse.spool import read
-from pipeline.route import ROUTER_VERSION
 from pipeline.sources.listing import is_web, pages
 from pipeline.store import RowFile, Store, TokenCounts, VectorSet, open_store
 from pipeline.types import DocumentRecord, Failure, Found, Prepared, Row
@@ -105,6 +104,7 @@ class Ingest:
         self._started = time.monotonic()
         self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
         self._deleted: int | None = None
+        self._listed: tuple[str, str] | None = None  # what was asked for and found, where it can be sealed
         self.watch: Callable[[int], None] = lambda _: None  # told how many web sources were looked at
         self._preparer = Preparer(settings, work_dir)
         self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
@@ -132,7 +132,11 @@ class Ingest:
         with self._turn(), ExitStack() as stack:
             mend_books(self.store, self.run_id, self.now())
             listing = manifest.listing() if manifest else self._listing(specs, stack)
-            return self._plan(listing, manifest, allow_mass_delete, refresh)
+            listed = Listed(listing.found)
+            plan = self._plan(replace(listing, found=listed), manifest, allow_mass_delete, refresh)
+            if manifest is None and not self._shares and "://" not in self.store.uri and not pages(specs, self.cwd):
+                self._listed = (asked(self.settings, specs, self.cwd), listed.digest())
+            return plan
 
     def _listing(self, specs: Sequence[str], stack: ExitStack) -> Listing:
         urls = pages(specs, self.cwd)
@@ -278,6 +282,7 @@ class Ingest:
             readings_reused=self.tally.readings_reused,
         )
         check(summary, noted)
+        self._seal(plan, summary)
         return summary
 
     def take_over(self, records: Iterable[DocumentRecord], *, embedded: int, reused: int) -> None:
@@ -322,6 +327,28 @@ class Ingest:
         before = self._at_hand.pop(number, {})
         now = {record.source_uri: mark(record) for record in self.store.documents(list(before))} if before else {}
         return {uri for uri, then in before.items() if now.get(uri, NEW) != then}
+
+    def _seal(self, plan: Plan, summary: Summary) -> None:
+        """Leave a seal, unless the next run would find something to try again or goes by other settings."""
+        if self._listed is None or self.tally.failures or names_of(self.settings) in self.store.sets.former:
+            return
+        models = self.store.models
+        write_seal(
+            self.store.uri,
+            Seal(
+                *self._listed,
+                tables(self.store.uri),
+                (self.recipes.rows, self.recipes.attempt),
+                models.dtypes(),
+                models.accepted,
+                plan.discovered,
+                summary.skipped,
+                summary.quarantined,
+                plan.stale,
+                summary.rows,
+                summary.table_version,
+            ),
+        )
 
     def _note(self, item: Surveyed) -> list[DocumentRecord]:
         return note(item.found, item.before, item.decision, self.run_id, self.now())
@@ -404,9 +431,3 @@ class _DocumentFailed(Exception):
     def __init__(self, uri: str, failure: Failure) -> None:
         super().__init__(failure.message)
         self.uri, self.failure = uri, failure
-
-
-def recipes_of(settings: Settings, unified: Unified, pages: PageModel) -> Recipes:
-    """The recipes a run with these settings and models works by."""
-    versions = Versions(PARSER_VERSION, ROUTER_VERSION, CHUNKER_VERSION, f"{CONTEXT_VERSION}-{PAGE_VECTOR_VERSION}")
-    return make_recipes(settings, (unified.id, pages.id, unified.pictures_id), versions, pages.reader.id)

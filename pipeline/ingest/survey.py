@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Settings
-from pipeline.ingest.by_hand import IGNORED
 from pipeline.ingest.fetch import digest_of
 from pipeline.ingest.gone import LOOKUP, Missing, find_missing, groups
-from pipeline.ingest.plan import Decision, Recipes, at_a_glance, decide, may_succeed
+from pipeline.ingest.plan import IGNORED, Decision, Recipes, at_a_glance, decide, may_succeed
 from pipeline.ingest.records import has_rows
 from pipeline.sources.listing import discover, roots
 from pipeline.sources.local import UNREADABLE_FOLDER

@@ -16,7 +16,7 @@ from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
 from pipeline.store.ledger import Ledger
-from pipeline.store.lock import OURS, writer_lock
+from pipeline.store.lock import NOTES, OURS, writer_lock
 from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
 from pipeline.store.schema import CORPUS, TABLES, Columns, Models, clean
@@ -534,7 +534,7 @@ def _check_place(uri: str, create: bool) -> None:
         return
     if not place.is_dir():
         raise NotAStore(f"{uri}: it is a file, not a store; give another --store")
-    content = {entry.name for entry in place.iterdir()} - set(OURS)
+    content = {entry.name for entry in place.iterdir() if not entry.name.startswith(NOTES)} - set(OURS)
     if content and not content & {f"{name}.lance" for name in TABLES}:
         raise NotAStore(
             f"{uri}: the folder holds other files ({min(content)}) and no docmill tables; give another --store"

@@ -22,7 +22,8 @@ HOLDER = ".docmill.writer.json"  # who holds the lock, for the message to others
 WORK = ".work"  # intermediate files of the run that writes
 WEB = "web"  # what was fetched from the web
 SHARED = ".shared-work"  # a folder in it for each of the runs that share the store
-OURS = (LOCK, HOLDER, WORK, WEB, SHARED)
+NOTES = ".docmill."  # how the names of small files for docmill itself begin
+OURS = (WORK, WEB, SHARED)
 PATIENCE_S = 1.0  # a wait that is over sooner is not worth a word
 
 

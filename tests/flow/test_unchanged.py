@@ -14,14 +14,14 @@ PROBE = """
 import sys
 from cli.main import run
 code = run(["ingest", {folder!r}, "--store", {store!r}, "--json"])
-heavy = {{"prefect", "torch", "transformers", "onnxruntime", "pymupdf", "unstructured"}}
+heavy = {{"prefect", "lancedb", "torch", "transformers", "onnxruntime", "pymupdf", "unstructured"}}
 print("loaded", sorted(heavy & set(sys.modules)))
 sys.exit(code)
 """
 
 
 def test_a_run_with_nothing_to_do_loads_no_model_and_no_parser(tmp_path: Path) -> None:
-    """The second run says unchanged without importing what it does not need: no scheduler, either."""
+    """The second run says unchanged without importing what it does not need: no scheduler and no LanceDB, either."""
     folder = tmp_path / "papers"
     folder.mkdir()
     (folder / "a.txt").write_text("the tide turns the wheel")
