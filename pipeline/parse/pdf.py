@@ -15,6 +15,7 @@ from unicodedata import normalize
 
 from pipeline.errors import DocmillError, LimitExceeded, PasswordNeeded, Unreadable, to_failure
 from pipeline.parse import ParseOptions
+from pipeline.parse.pdf_errors import cause
 from pipeline.parse.pdf_extras import AttachmentWriter, FormField, form_fields, notes
 from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_order import Row, rows, rows_in_order
@@ -77,7 +78,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
                 yield _text_limit(number, doc.page_count, options)
                 return
         if not read and options.first_page == 1:
-            raise Unreadable(f"{blob.name}: none of its {doc.page_count} pages could be read{_warnings()}")
+            raise Unreadable(f"{blob.name}: none of its {doc.page_count} pages could be read{cause()}")
         yield from _attached(reading, doc.page_count, doc=doc)
         if reading.pictures.left_out:
             problem = (
@@ -90,19 +91,21 @@ def _open(blob: Blob, options: ParseOptions) -> pymupdf.Document:
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
     pymupdf.TOOLS.reset_mupdf_warnings()
+    if not blob.path.stat().st_size:
+        raise Unreadable(f"{blob.name}: an empty file")
     try:
         doc = pymupdf.open(blob.path, filetype="pdf")
         pages = 0 if doc.needs_pass else doc.page_count
     except MUPDF_ERRORS as error:
         _check_memory(error)
-        raise Unreadable(f"{blob.name}: not a readable PDF ({error}){_warnings()}") from error
+        raise Unreadable(f"{blob.name}: not a readable PDF{cause(error)}") from error
     if not doc.is_pdf:
         raise Unreadable(f"{blob.name}: named a PDF but holds something else; give it its own suffix")
     if doc.needs_pass:
         _unlock(doc, blob, options)
         pages = doc.page_count
     if pages == 0:
-        raise Unreadable(f"{blob.name}: a damaged PDF, or one with no pages{_warnings()}")
+        raise Unreadable(f"{blob.name}: a damaged PDF, or one with no pages{cause()}")
     if pages > options.limits.pages:
         raise LimitExceeded(f"{blob.name}: {pages} pages, more than limits.pages ({options.limits.pages}) allows")
     return doc
@@ -147,7 +150,7 @@ def _page_events(doc: pymupdf.Document, number: int, reading: _Reading) -> Itera
         yield from _attached(reading, number, page=page)
     except MUPDF_ERRORS as error:
         _check_memory(error)
-        problem = Unreadable(f"page {number} could not be read ({error}){_warnings()}")
+        problem = Unreadable(f"page {number} could not be read ({error}){cause()}")
         problem.__cause__ = error
         yield to_failure(problem, "parse", number)
 
@@ -182,7 +185,7 @@ def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Read
 
 def _nothing_read(page: pymupdf.Page, number: int) -> Failure | None:
     """That a page is empty because it is damaged, not because it is blank."""
-    told = _warnings()
+    told = cause()
     if not told and not page.parent.is_repaired:
         return None
     return to_failure(Unreadable(f"page {number}: a damaged page, nothing on it could be read{told}"), "parse", number)
@@ -267,9 +270,3 @@ def _check_memory(error: BaseException) -> None:
     """Raises `MemoryError` for what MuPDF says when it gets no more memory."""
     if NO_MEMORY.search(str(error)):
         raise MemoryError(str(error)) from error
-
-
-def _warnings() -> str:
-    """The last of MuPDF's own messages, for a failure's message."""
-    lines = [line for line in (pymupdf.TOOLS.mupdf_warnings() or "").splitlines() if line.strip()]
-    return f"; MuPDF: {'; '.join(lines[:3])}" if lines else ""
