@@ -21,6 +21,7 @@ COMMANDS = {  # name -> ("module:command", help in one line)
     "status": ("cli.status:status", "What the store holds and how it is indexed."),
     "backfill": ("cli.backfill:backfill", "Do documents again, by another parser, routing rule or model."),
     "maintain": ("cli.maintain:maintain_store", "Merge files, update indexes, take away what is no longer needed."),
+    "evaluate": ("cli.evaluate:evaluate", "Measure what searches find, leg by leg."),
     "canary": ("cli.canary:canary", "Ask known questions again: do searches find what they found?"),
     "serve": ("cli.serve:serve", "Prefect server, UI, schedules and worker in one."),
     "quarantine": ("cli.quarantine:quarantine", "Documents that could not be read, and why."),
