@@ -11,10 +11,11 @@ from rich.text import Text
 
 from cli.output import one_line, short_name, warn
 from pipeline.search import LEGS, Answer
-from pipeline.types import Hit
+from pipeline.types import Again, Hit
 
 SNIPPET_LINES = 2
 INDENT = 4
+ALSO_SHOWN = 3
 WRAPPED = 8  # columns a line may lose by breaking between words
 LOOK_AT = 20_000  # characters of a hit's text that are searched for the query's words
 
@@ -32,6 +33,8 @@ def print_answer(out: Console, answer: Answer, query: str, explain: bool) -> Non
         if snippet:
             for line in _marked(snippet, words).wrap(out, out.width - INDENT)[:SNIPPET_LINES]:
                 out.print(Text(" " * INDENT) + line)
+        if hit.also:
+            out.print(Text(" " * INDENT + _also(hit), style="dim"), overflow="fold")
     if explain and answer.hits:
         out.print(_legs_table(answer.hits))
         if answer.pages:
@@ -57,6 +60,22 @@ def _headline(hit: Hit) -> Text:
 
 def _why(hit: Hit) -> str:
     return ", ".join(f"{leg} {hit.legs[leg]['rank']}" for leg in LEGS if leg in hit.legs)
+
+
+def _also(hit: Hit) -> str:
+    """Where else the same is: "also: its page; other.pdf, p. 3; 2 more"."""
+    said = list(dict.fromkeys(_place(hit, other) for other in hit.also))
+    more = f"; {len(said) - ALSO_SHOWN} more" if len(said) > ALSO_SHOWN else ""
+    return "also: " + "; ".join(said[:ALSO_SHOWN]) + more
+
+
+def _place(hit: Hit, other: Again) -> str:
+    page = f"p. {other.page}" if other.page is not None else ""
+    if other.source_uri != hit.source_uri:
+        return f"{short_name(other.source_uri)}{page and ', '}{page}"
+    if other.page == hit.page and other.modality != hit.modality:
+        return "its page" if other.modality == "page" else "a passage of it"
+    return page or "again"
 
 
 def _snippet(text: str, words: Sequence[str], length: int) -> str:

@@ -17,6 +17,7 @@ COMMANDS = {  # name -> ("module:command", help in one line)
     "ingest": ("cli.ingest:ingest", "Read sources into the store."),
     "plan": ("cli.plan:plan", "What an ingest would do, and how long it would take."),
     "search": ("cli.search:search", "Find passages, pictures and pages."),
+    "similar": ("cli.similar:similar", "Find what is like a row of the store."),
     "rows": ("cli.rows:rows", "Print what is in the store, row by row."),
     "status": ("cli.status:status", "What the store holds and how it is indexed."),
     "backfill": ("cli.backfill:backfill", "Do documents again, by another parser, routing rule or model."),

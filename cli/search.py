@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from cli.hits import print_answer
+from cli.narrowed import scope_options
 from cli.output import Common, common_options, console, json_line, one_line, print_line, warn
 from cli.save_pages import Saved, check_folder, save_pages
 from pipeline.config import Settings
-from pipeline.embed.choices import choices_of
-from pipeline.embed.ocr import Ocr
-from pipeline.embed.pages import load_pages
-from pipeline.embed.unified import load_unified
+from pipeline.corpus import open_searcher
 from pipeline.errors import UsageError
-from pipeline.ingest.in_force import in_force
-from pipeline.search import KINDS, LEGS, Answer, Scope, Searcher
-from pipeline.store import open_store
-from pipeline.types import Hit, Modality
+from pipeline.scope import Scope, split_phrases
+from pipeline.search import Answer, Searcher
+from pipeline.types import Hit
 
 TOGETHER = 64  # queries of a batch that are embedded at once
 
@@ -34,6 +31,7 @@ class BatchQuery:
 
     id: str | int
     text: str
+    phrases: tuple[str, ...] = ()
 
 
 @click.command()
@@ -46,10 +44,6 @@ class BatchQuery:
     metavar="FILE",
     help='Search for each line {"id": ..., "text": ...} of this file; prints a line of JSON for each.',
 )
-@click.option("-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Number of hits.")
-@click.option("--modality", type=click.Choice(KINDS), help="Only rows of this kind.")
-@click.option("--where", metavar="SQL", help="Only rows for which this holds, such as: media_type = 'text/html'")
-@click.option("--legs", metavar="A,B", help=f"Only these legs: {', '.join(LEGS)}.  [default: all]")
 @click.option("--explain", is_flag=True, help="Show rank and score of each hit in each leg.")
 @click.option(
     "--save-pages",
@@ -58,26 +52,29 @@ class BatchQuery:
     metavar="DIR",
     help="Write the pages of the hits as pictures into DIR, with the places that fit QUERY drawn in.",
 )
+@scope_options
 @common_options
 def search(
     common: Common,
+    scope: Scope,
     query: str | None,
     image: Path | None,
     number: int | None,
     batch: Path | None,
-    k: int,
-    modality: str | None,
-    where: str | None,
-    legs: str | None,
     explain: bool,
     folder: Path | None,
 ) -> int | None:
     """Find the passages, pictures and pages that answer QUERY best.
 
-    With --json one line {"id": null, "hits": [...]}; --batch prints such a line for each query, with its id. A hit has
-    rank, score, modality, source_uri, page, bbox, text, route, legs, id, title, headings, boxes and page_size; bbox is
-    x0, y0, x1, y1 in page points from the top left. Of a page, boxes are the up to three regions that fit QUERY best,
-    [{"bbox": [...], "score": ...}, ...], and bbox is the first of them; page_size is its width and height in points.
+    What stands in double quotes in QUERY must be in a row in these very words: '"sluice gate" repair'. Rows that show
+    the same (a passage and its page, a text or a figure that is there twice) are one hit, the best of them.
+
+    With --json one line {"id": null, "hits": [...]}; --batch prints such a line for each query, with its id; a line of
+    it may have "phrases": [...], too, and quotes in its text mean nothing. A hit has
+    rank, score, modality, source_uri, page, bbox, text, route, legs, id, title, headings, boxes, page_size and also;
+    bbox is x0, y0, x1, y1 in page points from the top left. Of a page, boxes are the up to three regions that fit QUERY
+    best, [{"bbox": [...], "score": ...}, ...], and bbox is the first of them; page_size is its width and height in
+    points. also are the rows that show the same as this hit, [{"id", "modality", "source_uri", "page"}, ...].
     With --save-pages the line has "saved", too: [{"rank": ..., "path": ...}, ...].
     Scores are for ordering hits of one query, or regions of one page, not for comparing queries.
     """
@@ -89,8 +86,6 @@ def search(
         if batch is not None:
             raise click.UsageError("--save-pages goes with one QUERY or --image FILE, not with --batch")
         check_folder(folder)
-    chosen = tuple(leg.strip() for leg in legs.split(",")) if legs is not None else LEGS
-    scope = Scope(k, cast(Modality | None, modality), where, chosen)
     queries = None if batch is None else check_batch(batch)
     searcher = open_searcher(common.settings)
     if queries is not None:
@@ -99,10 +94,11 @@ def search(
     if image is not None:
         answer = _answer_example(searcher, image, number or 1, scope, common.settings)
     else:
-        answer = searcher.answer_many([query or ""], scope)[0]
+        words, phrases = split_phrases(query or "")
+        answer = searcher.answer_many([words], replace(scope, phrases=phrases))[0]
     saved = None if folder is None else save_pages(searcher.store, answer, folder)
     if common.json:
-        _print_json(None, answer, saved)
+        print_json(None, answer, saved)
     else:
         print_answer(console(), answer, query or "", explain)
         if folder is not None and saved is not None:
@@ -117,15 +113,6 @@ def _answer_example(searcher: Searcher, image: Path, number: int, scope: Scope, 
 
     with read_example(image, number, settings) as example:
         return searcher.answer_picture(example.picture.path, scope, example.page)
-
-
-def open_searcher(settings: Settings) -> Searcher:
-    """The searcher these settings describe; models load at the first query that needs them."""
-    store, settings = open_store(settings.store), in_force(settings)
-    choices = choices_of(settings, store.models.dtypes(), store.models.accepted)
-    reader = Ocr(settings.ocr.language, settings.ocr.models)  # of an example that is a scan
-    pages = load_pages(settings.pages_model, choices, pooling=settings.page.pooling, reader=reader)
-    return Searcher(store, load_unified(settings.unified, choices), pages, settings.search)
 
 
 def read_batch(path: Path) -> Iterator[BatchQuery]:
@@ -155,15 +142,18 @@ def _batch_query(place: str, line: str) -> BatchQuery:
         raise UsageError(f'{place}: found {line.strip()[:60]}; a query is {{"id": "...", "text": "..."}}')
     if not isinstance(value["text"], str) or not value["text"].strip():
         raise UsageError(f"{place}: the query is empty; `text` needs at least one word")
-    return BatchQuery(value["id"], value["text"])
+    phrases = value.get("phrases", [])
+    if not isinstance(phrases, list) or not all(isinstance(phrase, str) and phrase.strip() for phrase in phrases):
+        raise UsageError(f'{place}: phrases are a list of texts, such as "phrases": ["sluice gate"]')
+    return BatchQuery(value["id"], value["text"], tuple(phrases))
 
 
 def _print_batch(searcher: Searcher, queries: Iterable[BatchQuery], scope: Scope) -> None:
-    remaining = iter(queries)
-    while group := list(islice(remaining, TOGETHER)):
-        answers = searcher.answer_many([query.text for query in group], scope)
-        for query, answer in zip(group, answers, strict=True):
-            _print_json(query.id, answer)
+    for phrases, alike in groupby(queries, key=lambda query: query.phrases):
+        while group := list(islice(alike, TOGETHER)):
+            answers = searcher.answer_many([query.text for query in group], replace(scope, phrases=phrases))
+            for query, answer in zip(group, answers, strict=True):
+                print_json(query.id, answer)
 
 
 def _saved(folder: Path, saved: Sequence[Saved]) -> str:
@@ -173,7 +163,8 @@ def _saved(folder: Path, saved: Sequence[Saved]) -> str:
     return f"{len(saved)} page picture{'s' * (len(saved) > 1)} in {one_line(str(folder))}: {names}"
 
 
-def _print_json(id: str | int | None, answer: Answer, saved: Sequence[Saved] | None = None) -> None:
+def print_json(id: str | int | None, answer: Answer, saved: Sequence[Saved] | None = None) -> None:
+    """Notes go to standard error, the answer to standard output as one line."""
     for note in answer.notes:
         warn(note if id is None else f"query {id}: {note}")
     values: dict[str, Any] = {"id": id, "hits": [_hit(hit) for hit in answer.hits]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -55,13 +55,19 @@ class PageSearch:
         """
         held, pages = self._all(where)
         if held is not None:
-            scored, chosen = self._scored(tokens, held), f"exact over all {pages:,} pages"
-        else:
-            ids = self._candidates(tokens, others, where, max(CANDIDATES, depth))
-            groups = (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
-            scored = [pair for group in groups for pair in self._scored(tokens, self._store.multivectors(ids=group))]
-            chosen = f"exact over {len(scored):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
-        return PageScores(sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:depth], chosen)
+            return PageScores(_best(self._scored(tokens, held), depth), f"exact over all {pages:,} pages")
+        scored = self._scored_by_id(tokens, self._candidates(tokens, others, where, max(CANDIDATES, depth)))
+        chosen = f"exact over {len(scored):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
+        return PageScores(_best(scored, depth), chosen)
+
+    def score_these(self, tokens: QueryTokens, ids: Sequence[str], depth: int) -> PageScores:
+        """The `depth` best of these pages."""
+        scored = self._scored_by_id(tokens, ids)
+        return PageScores(_best(scored, depth), f"exact over the {len(scored):,} pages that have the phrases")
+
+    def _scored_by_id(self, tokens: QueryTokens, ids: Sequence[str]) -> list[tuple[str, float]]:
+        groups = (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
+        return [pair for group in groups for pair in self._scored(tokens, self._store.multivectors(ids=group))]
 
     def _scored(self, tokens: QueryTokens, pages: PageVectors) -> list[tuple[str, float]]:
         scores = self._maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
@@ -69,12 +75,13 @@ class PageSearch:
 
     def _all(self, where: str | None) -> tuple[PageVectors | None, int]:
         """The vectors of all pages in question, or None if there are too many; and how many there are."""
-        if self._held is None or self._held[0] != where:
+        held = self._held  # another thread may ask with another condition meanwhile
+        if held is None or held[0] != where:
             pages = self._store.count_pages(where)
             vector_bytes = self._store.models.pages.dim * np.dtype(np.float16).itemsize
             exact = is_exact(pages, self._page_vectors * vector_bytes, self._exact_pages)
-            self._held = where, self._store.multivectors(where=where) if exact else None, pages
-        return self._held[1:]
+            held = self._held = where, self._store.multivectors(where=where) if exact else None, pages
+        return held[1:]
 
     def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None, most: int) -> list[str]:
         asked = tokens.vectors[tokens.weights > 0]
@@ -91,3 +98,7 @@ class PageSearch:
         """About how many vectors a page has."""
         sizes = self._store.page_counts(SAMPLE).vectors
         return float(sizes.mean()) if len(sizes) else 0.0
+
+
+def _best(scored: Iterable[tuple[str, float]], depth: int) -> list[tuple[str, float]]:
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:depth]

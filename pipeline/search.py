@@ -6,53 +6,29 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.answer import Answer, fetch_groups, hit_of, leg_places
 from pipeline.config import SearchWeights
 from pipeline.embed import Frequencies, PageModel, Unified
 from pipeline.embed.token_pooling import as_query
 from pipeline.errors import ModelMismatch, Permanent, UsageError
-from pipeline.mix import Ranking, Scored, merge, mix, mix_example
+from pipeline.mix import Ranking, Scored, mix, mix_example
 from pipeline.page_search import EXACT_PAGES, PageSearch
 from pipeline.page_vector import page_vectors
-from pipeline.regions import PageMap
+from pipeline.scope import DEPTH, KINDS, LEGS, Scope
 from pipeline.store import Store
-from pipeline.types import Box, Hit, Modality, ModelId, PageInput, PictureInput, QueryTokens
+from pipeline.types import Hit, Modality, ModelId, PageInput, PictureInput, QueryTokens
 from pipeline.where_on_page import page_maps
 
+__all__ = ["DEPTH", "KINDS", "LEGS", "Answer", "Scope", "Searcher"]
+
 Vector = npt.NDArray[np.float32]  # one, (dim,)
-LEGS = ("text", "image", "page", "maxsim", "bm25")
-KINDS: tuple[Modality, ...] = ("text", "image", "page")
-DEPTH = 100  # candidates of a leg; more only if more hits are asked for
+PHRASE_ROWS = 1000  # of a kind, among those that have the phrases: the best by BM25
 EXAMPLE_VECTORS = 64  # of a page that is a query: its cost grows with them, and more find no more
 EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What part of the table a search looks at, and with which legs."""
-
-    k: int = 10
-    modality: Modality | None = None
-    where: str | None = None
-    legs: Collection[str] = LEGS
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UsageError(f"k is {self.k}; a search gives at least 1 hit")
-        if unknown := sorted(set(self.legs) - set(LEGS)):
-            raise UsageError(f"no leg is called {unknown[0]!r}; the legs are {', '.join(LEGS)}")
-
-    @property
-    def depth(self) -> int:
-        return max(DEPTH, self.k)
-
-    def has(self, leg: str) -> bool:
-        """True if the leg was asked for and can find rows of the modality asked for."""
-        return leg in self.legs and (leg == "bm25" or self.modality in (None, "page" if leg == "maxsim" else leg))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +43,6 @@ class QueryVectors:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Hits, best first; `notes` says what the asker should know, `pages` how MaxSim chose the pages it scored.
-
-    `maps` tells of page hits, by id, how well each of their parts fits the query.
-    """
-
-    hits: tuple[Hit, ...] = ()
-    notes: tuple[str, ...] = ()
-    pages: str = ""
-    maps: Mapping[str, PageMap] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Candidates:
     """What was found for one query before anything is fused: (id, score) by leg, and of BM25 by kind of row."""
 
@@ -88,6 +51,7 @@ class Candidates:
     pages: str = ""  # how MaxSim chose the pages it scored
     tokens: QueryTokens | None = None
     embedded: bool = False
+    notes: tuple[str, ...] = ()
 
     def of(self, kind: Modality) -> Candidates:
         """Those among rows of one kind."""
@@ -112,6 +76,7 @@ class Searcher:
         exact_pages: int = EXACT_PAGES,
     ) -> None:
         self.store, self._unified, self._pages = store, unified, pages
+        self._as_given, self._exact_pages = weights, exact_pages
         self._weights: dict[str, float] = weights.model_dump()
         self._page_search = PageSearch(store, exact_pages, pages.device)
 
@@ -179,8 +144,42 @@ class Searcher:
             tokens, chosen = (None, "") if page is None else self._like_page(page, legs, scope)
         except Permanent as error:
             raise UsageError(str(error)) from error
-        hits, maps = self._hits(mix_example(legs, self._weights, is_page=page is not None), legs, scope.k, tokens)
-        return Answer(hits, pages=chosen, maps=maps)
+        ranking = mix_example(legs, self._weights, is_page=page is not None)
+        return replace(self._found(ranking, legs, scope.k, tokens), pages=chosen)
+
+    def answer_similar(self, id: str, scope: Scope | None = None) -> Answer:
+        """Rows like the row of this id, by its stored vectors: no model is asked. Itself is not among them.
+
+        Like a passage: passages, pictures and pages by cosine. Like a picture or a page: as for one that is a query.
+        Raises UsageError if there is no such row, or if it has no vector.
+        """
+        scope = scope or Scope()
+        row = self.store.vectors([id]).get(id)
+        if row is None:
+            raise UsageError(f"{self.store.uri}: there is no row {id[:80]!r}; hits and `docmill rows --json` tell ids")
+        kind = id.split(":")[-2]
+        legs: dict[str, Scored] = {}
+        if row.vector is not None:
+            apart = self.store.models.pictures is not None
+            seen = [leg for leg in scope.legs if not apart or (leg == "image") == (kind == "image")]
+            legs = self._dense(QueryVectors(row.vector, row.vector), replace(scope, legs=seen))
+        tokens, chosen = None, ""
+        if row.multivector is not None and len(row.multivector):
+            tokens = as_query(row.multivector, EXAMPLE_VECTORS)
+        if scope.has("maxsim") and tokens is not None:
+            legs["maxsim"], chosen = self._maxsim(tokens, [id for id, _ in legs.get("page", ())], scope)
+        if row.vector is None and tokens is None:
+            raise UsageError(f"{id}: the row has no vector to compare with; there was nothing on it to embed")
+        legs = {leg: [pair for pair in scored if pair[0] != id] for leg, scored in legs.items()}
+        if kind == "text":
+            ranking = mix(legs, {}, self._weights)
+        else:
+            ranking = mix_example(legs, self._weights, is_page=kind == "page")
+        return replace(self._found(ranking, legs, scope.k, tokens), pages=chosen)
+
+    def anew(self) -> Searcher:
+        """A searcher with the same models, of the table as it stands when that one is first asked."""
+        return Searcher(self.store, self._unified, self._pages, self._as_given, exact_pages=self._exact_pages)
 
     def _seen(self, scope: Scope) -> Scope:
         """What a picture's own vector can find: where pictures have a model of their own, pictures."""
@@ -208,18 +207,22 @@ class Searcher:
     def _answer(self, query: str, found: Candidates, scope: Scope) -> Answer:
         words = [(id, score) for ids in found.words.values() for id, score in ids]
         named: dict[str, Scored] = {**found.legs, "bm25": words}
-        hits, maps = self._hits(self.rank(found), named, scope.k, found.tokens, query)
-        return Answer(hits, self._notes(query, found.embedded), found.pages, maps)
+        answer = self._found(self.rank(found), named, scope.k, found.tokens, query)
+        return replace(answer, notes=self._notes(query, found.embedded) + found.notes, pages=found.pages)
 
     def _candidates(self, query: str, vector: QueryVectors | None, scope: Scope) -> Candidates:
-        legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope)
-        words = self._words(query, scope) if scope.has("bm25") else {}
+        words = self._words(query, scope) if scope.has("bm25") or scope.phrases else {}
+        only = {kind: [id for id, _ in found] for kind, found in words.items()} if scope.phrases else None
+        legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope, only)
+        words = words if scope.has("bm25") else {}
         tokens = self._query_tokens(query) if scope.has("maxsim") and self._counts["page"] else None
         chosen = ""
         if scope.has("maxsim"):
             others = [id for id, _ in [*legs.get("page", ()), *words.get("page", ())]]
-            legs["maxsim"], chosen = self._maxsim(tokens, others, scope)
-        return Candidates(legs, words, chosen, tokens, vector is not None)
+            legs["maxsim"], chosen = self._maxsim(tokens, others, scope, None if only is None else only.get("page", []))
+        missing = only is not None and not any(only.values())
+        notes = (f"no row has the exact words {' and '.join(map(repr, scope.phrases))}",) if missing else ()
+        return Candidates(legs, words, chosen, tokens, vector is not None, notes)
 
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
@@ -229,16 +232,30 @@ class Searcher:
         pictures = self._unified.embed_picture_queries(queries, words) if scope.has("image") else words
         return [QueryVectors(*pair) for pair in zip(words, pictures, strict=True)]
 
-    def _dense(self, vector: QueryVectors, scope: Scope) -> dict[str, Scored]:
+    def _dense(
+        self, vector: QueryVectors, scope: Scope, only: Mapping[Modality, Sequence[str]] | None = None
+    ) -> dict[str, Scored]:
+        """The rows next to the vector, of each kind that is asked for; with `only` among these."""
+        where = scope.condition
         return {
-            leg: self.store.nearest(vector.of(leg), modality=leg, k=scope.depth, where=scope.where)
+            leg: self.store.nearest(
+                vector.of(leg),
+                modality=leg,
+                k=scope.depth,
+                where=where,
+                only=None if only is None else only.get(leg, []),
+            )
             for leg in self._kinds(scope)
             if leg in scope.legs
         }
 
     def _words(self, query: str, scope: Scope) -> dict[Modality, Scored]:
+        """Rows with words of the query, of each kind; with phrases those that have all of them."""
+        where, depth = scope.condition, max(PHRASE_ROWS, scope.k) if scope.phrases else scope.depth
         return {
-            kind: self.store.match(query, k=scope.depth, modality=kind, where=scope.where)
+            kind: self.store.match_phrases(query, scope.phrases, k=depth, modality=kind, where=where)
+            if scope.phrases
+            else self.store.match(query, k=depth, modality=kind, where=where)
             for kind in self._kinds(scope)
         }
 
@@ -249,10 +266,15 @@ class Searcher:
         self._check("pages", self._pages.id, self.store.models.pages)
         return self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
 
-    def _maxsim(self, tokens: QueryTokens | None, others: Sequence[str], scope: Scope) -> tuple[Scored, str]:
+    def _maxsim(
+        self, tokens: QueryTokens | None, others: Sequence[str], scope: Scope, only: Sequence[str] | None = None
+    ) -> tuple[Scored, str]:
         if tokens is None or not self._counts["page"]:
             return [], "no pages"
-        found = self._page_search.score(tokens, others, scope.where, scope.depth)
+        if only is not None:
+            found = self._page_search.score_these(tokens, only, scope.depth)
+        else:
+            found = self._page_search.score(tokens, others, scope.condition, scope.depth)
         return found.ranked, found.chosen
 
     # what is asked of the table once --------------------------------------------------------------------------
@@ -268,28 +290,24 @@ class Searcher:
 
     # results --------------------------------------------------------------------------------------------------
 
-    def _hits(
+    def _found(
         self,
         ranking: Ranking,
         legs: Mapping[str, Scored],
         k: int,
         tokens: QueryTokens | None = None,
         query: str = "",
-    ) -> tuple[tuple[Hit, ...], dict[str, PageMap]]:
-        """The first k rows of the ranking and, of the pages among them, where on them the query is answered."""
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        for leg, ids in legs.items():
-            scores = dict(ids)
-            for rank, id in enumerate(merge(ids), 1):
-                found.setdefault(id, {})[leg] = {"rank": rank, "score": round(scores[id], 6)}
-        rows = self.store.fetch([id for id, _ in ranking[:k]])
-        there = [(id, score) for id, score in ranking[:k] if id in rows]  # a running ingest may have taken one away
-        pages = [rows[id] for id, _ in there if rows[id]["modality"] == "page"]
+    ) -> Answer:
+        """The first k groups of the ranking and, of the pages among their best, where on them the query is answered."""
+        groups = fetch_groups(self.store, [id for id, _ in ranking], k)
+        pages = [group.first for group in groups if group.first["modality"] == "page"]
         maps = page_maps(self.store, self._pages, pages, tokens, query) if tokens is not None or query else {}
+        places, scores = leg_places(legs), dict(ranking)
         hits = [
-            _hit(rows[id], rank, score, found.get(id, {}), maps.get(id)) for rank, (id, score) in enumerate(there, 1)
+            hit_of(group, rank, scores[group.first["id"]], places, maps.get(group.first["id"]))
+            for rank, group in enumerate(groups, 1)
         ]
-        return tuple(hits), maps
+        return Answer(tuple(hits), maps=maps)
 
     def _notes(self, query: str, embedded: bool) -> tuple[str, ...]:
         return self._unified.notes(query) if embedded else ()
@@ -305,27 +323,3 @@ class Searcher:
                 f"the table was made with {pinned or 'no such model'}, but `{setting}` is now {loaded or 'not set'}; "
                 f"set `{setting}` back, or embed again: docmill backfill reembed --{setting} NAME"
             )
-
-
-def _hit(
-    row: Mapping[str, Any], rank: int, score: float, legs: Mapping[str, Mapping[str, Any]], place: PageMap | None
-) -> Hit:
-    box: Box | None = None if row["bbox"] is None else tuple(row["bbox"])
-    boxes = place.regions if place is not None else ()
-    is_page = row["modality"] == "page" and box is not None
-    return Hit(
-        id=row["id"],
-        rank=rank,
-        score=score,
-        modality=row["modality"],
-        source_uri=row["source_uri"],
-        page=row["page"],
-        bbox=boxes[0].bbox if boxes else box,
-        text=row["text"] or "",
-        route=row["route"] or "",
-        legs=legs,
-        title=row["title"] or "",
-        headings=tuple(row["headings"] or ()),
-        boxes=boxes,
-        page_size=(box[2], box[3]) if is_page and box is not None else None,
-    )

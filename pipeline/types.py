@@ -380,9 +380,20 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """A row that is left out of the hits because a better one shows the same."""
+
+    id: str
+    modality: Modality
+    source_uri: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One search result; `legs` says at which rank and with which score each leg found it.
 
+    `also` are rows that show the same, best first: the page of a passage, the same text or figure in another place.
     Of a page `boxes` are the regions that fit the query best, best first, and `bbox` is the first of them, or the whole
     page where nothing tells its parts apart.
     """
@@ -401,3 +412,4 @@ class Hit:
     headings: tuple[str, ...] = ()
     boxes: tuple[Region, ...] = ()
     page_size: tuple[float, float] | None = None  # of a page: width and height in points
+    also: tuple[Again, ...] = ()

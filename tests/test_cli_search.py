@@ -18,7 +18,7 @@ from pipeline.types import DocumentRecord, Row
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 KEYS = ["rank", "score", "modality", "source_uri", "page", "bbox", "text", "route", "legs"]
-KEYS += ["id", "title", "headings", "boxes", "page_size"]
+KEYS += ["id", "title", "headings", "boxes", "page_size", "also"]
 WORDS = ("--legs", "bm25")  # needs no weights
 
 

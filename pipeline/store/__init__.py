@@ -11,13 +11,14 @@ os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(128 << 20))  # read ah
 import pipeline.store.quick_import  # noqa: F401 - before anything else imports LanceDB
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, find_store, open_store
+from pipeline.store.hit_table import hits_table
 from pipeline.store.lock import WEB
 from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
 from pipeline.store.shards import Listed
 from pipeline.store.switch import Filled, Label, Names, VectorSet, VectorSets
-from pipeline.store.where import sql_literal
+from pipeline.store.where import alone, sql_literal
 
 __all__ = [
     "WEB",
@@ -35,8 +36,10 @@ __all__ = [
     "TokenCounts",
     "VectorSet",
     "VectorSets",
+    "alone",
     "doc_id",
     "find_store",
+    "hits_table",
     "open_store",
     "picture_name",
     "sql_literal",

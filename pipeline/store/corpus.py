@@ -384,10 +384,13 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return query.fetch(self._tables, ids)
 
-    def nearest(self, vector: Any, *, modality: Modality, k: int, where: str | None = None) -> list[tuple[str, float]]:
-        """(id, cosine similarity) of the rows next to a (dim,) vector, best first, filtered before they are ranked."""
+    def nearest(
+        self, vector: Any, *, modality: Modality, k: int, where: str | None = None, only: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """(id, cosine similarity) of the rows next to a (dim,) vector, best first, filtered before they are ranked;
+        with `only` among the rows with these ids."""
         with translated(self.uri, "search the corpus"):
-            return query.nearest(self._tables, vector, modality, k, query.user_filter(self._tables, where))
+            return query.nearest(self._tables, vector, modality, k, query.user_filter(self._tables, where), only)
 
     def count_pages(self, where: str | None = None) -> int:
         """Number of page rows that meet a condition."""
@@ -416,6 +419,18 @@ class Store:
         """(id, BM25 score) of rows with some of these words, best first. The text is words, never query syntax."""
         with translated(self.uri, "search the corpus"):
             return query.match(self._tables, text, modality, k, query.user_filter(self._tables, where))
+
+    def match_phrases(
+        self, text: str, phrases: Sequence[str], *, k: int, modality: Modality | None = None, where: str | None = None
+    ) -> list[tuple[str, float]]:
+        """(id, BM25 score) of rows that have every phrase in these very words, best first by phrases and `text`.
+
+        Case, accents and punctuation do not count. A phrase that is all of words which the index leaves out ("to be or
+        not to be") is looked for in all texts, and its rows have the score 0.
+        """
+        with translated(self.uri, "search the corpus"):
+            condition = query.user_filter(self._tables, where)
+            return query.match_phrases(self._tables, text, phrases, modality, k, condition)
 
     def multivectors(self, ids: Sequence[str] | None = None, where: str | None = None) -> PageVectors:
         """Late-interaction vectors of page rows: those of `ids`, in that order, or all in order of their id."""

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from lancedb.query import MatchQuery
+from lancedb.query import BooleanQuery, MatchQuery, Occur, PhraseQuery
 
 from pipeline.errors import UsageError
 from pipeline.store.edge import reason
 from pipeline.store.indexes import EXACT_VECTORS
+from pipeline.store.phrase import folded, has_phrase, in_order
 from pipeline.store.schema import CORPUS, Columns, clean, is_vector_column
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
@@ -71,7 +72,7 @@ def user_filter(tables: Tables, where: str | None) -> str | None:
     if where is None or not where.strip():
         return None
     table = tables.open(CORPUS)
-    condition = checked(where, table.schema.names)
+    condition = checked(clean(where), table.schema.names)
     try:
         table.search().where(condition).select(["id"]).explain_plan()
     except (ValueError, RuntimeError) as error:
@@ -117,7 +118,12 @@ def fetch(tables: Tables, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def nearest(
-    tables: Tables, vector: npt.ArrayLike, modality: Modality, k: int, where: str | None
+    tables: Tables,
+    vector: npt.ArrayLike,
+    modality: Modality,
+    k: int,
+    where: str | None,
+    only: Sequence[str] | None = None,
 ) -> list[tuple[str, float]]:
     """Exact while few rows come into question; above that an approximate search whose best are scored exactly."""
     table = tables.open(CORPUS)
@@ -126,7 +132,8 @@ def nearest(
     dim = table.schema.field(column).type.list_size
     if wanted.shape != (dim,) or not np.isfinite(wanted).all():
         raise UsageError(f"a query vector must be {dim} finite numbers, this one has shape {wanted.shape}")
-    condition = both(f"modality = {sql_literal(modality)}", where)
+    among = None if only is None else is_one_of("id", only) if only else "FALSE"
+    condition = both(f"modality = {sql_literal(modality)}", where, among)
     query = table.search(wanted, vector_column_name=column).distance_type("cosine").where(condition, prefilter=True)
     exact = table.count_rows(condition) <= EXACT_VECTORS
     query = query.bypass_vector_index() if exact else query.refine_factor(10)
@@ -170,10 +177,31 @@ def match(tables: Tables, text: str, modality: Modality | None, k: int, where: s
     words = clean(text[:MAX_QUERY])
     if not words.strip() or k < 1:
         return []
-    condition = both(f"modality = {sql_literal(modality)}" if modality else None, where)
     query = tables.open(CORPUS).search(MatchQuery(words, "text"), query_type="fts")
+    condition = both(_is(modality), where)
     query = query.where(condition, prefilter=True) if condition else query
     return _ranked(query.limit(k).select(["id", "_score"]).to_arrow(), "_score", float)
+
+
+def match_phrases(
+    tables: Tables, text: str, phrases: Sequence[str], modality: Modality | None, k: int, where: str | None
+) -> list[tuple[str, float]]:
+    """The index finds stems in order, the texts decide; where it knows no word of a phrase, all texts are looked at."""
+    wanted = [clean(phrase[:MAX_QUERY]) for phrase in phrases]
+    if not all(map(folded, wanted)) or k < 1:
+        return []
+    parts: list[Any] = [(Occur.MUST, PhraseQuery(phrase, "text")) for phrase in wanted]
+    parts += [(Occur.SHOULD, MatchQuery(clean(text[:MAX_QUERY]), "text"))]
+    condition = both(_is(modality), where)
+    query = tables.open(CORPUS).search(BooleanQuery(parts), query_type="fts")
+    query = query.where(condition, prefilter=True) if condition else query
+    found = query.limit(k).select(["id", "text", "_score"]).to_arrow()
+    if not found.num_rows:
+        patterns = [f"text ILIKE {sql_literal(in_order(phrase))}" for phrase in wanted]
+        scan = tables.open(CORPUS).search().where(both(condition, *patterns)).select({**_SCANNED})
+        found = scan.limit(k).to_arrow()
+    has_all = [all(has_phrase(text or "", phrase) for phrase in wanted) for text in found["text"].to_pylist()]
+    return _ranked(found.filter(pa.array(has_all, pa.bool_())), "_score", float)
 
 
 def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, dim: int) -> PageVectors:
@@ -250,6 +278,13 @@ def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVector
             ):
                 found[name] = RowVectors(text, vector, next(late) if several else None, layout or "", tokens)
     return found
+
+
+_SCANNED = {"id": "id", "text": "text", "_score": "CAST(0 AS FLOAT)"}  # a scan ranks nothing
+
+
+def _is(modality: Modality | None) -> str | None:
+    return f"modality = {sql_literal(modality)}" if modality else None
 
 
 def _single(batch: Any, columns: Columns) -> list[npt.NDArray[np.float32] | None]:

@@ -4,6 +4,7 @@
     comparison = VALUE (= != <> < <= > >=) VALUE | VALUE [NOT] IN (...) | VALUE [NOT] LIKE '...' | VALUE IS [NOT] NULL
                | VALUE [NOT] BETWEEN VALUE AND VALUE | array_has(headings, '...') | starts_with(...) | contains(...)
                | metadata.KEY (= != <>) '...' | metadata.KEY IN (...) | metadata.KEY IS [NOT] NULL
+    KEY = letters, digits, _ and -, or any text in double quotes
     VALUE = column | 'text' | number | TRUE | FALSE | timestamp '...' | date '...' | lower(...) | upper(...)
 
 Values that the program itself puts into a filter go through `sql_literal`.
@@ -14,13 +15,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
+from itertools import accumulate
 from typing import NoReturn
 
 from pipeline.errors import UsageError
 
 TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[^\W\d]\w*(?:\.[\w-]+)?)|(?P<sign><=|>=|!=|<>|[=<>(),]))"
+    r"|(?P<name>metadata\.\"(?:[^\"]|\"\")+\"|[^\W\d]\w*(?:\.[\w-]+)?)|(?P<sign><=|>=|!=|<>|[=<>(),]))"
 )
 FUNCTIONS = {"lower": 1, "upper": 1, "length": 1, "array_has": 2, "starts_with": 2, "ends_with": 2, "contains": 2}
 WORDS = {"and", "or", "not", "in", "is", "null", "like", "ilike", "between", "true", "false", "timestamp", "date"}
@@ -49,10 +51,29 @@ def checked(where: str, columns: Collection[str]) -> str:
     return _Reader(where, columns).condition_alone()
 
 
+def alone(where: str) -> str:
+    """The condition in brackets that nothing in it can close. Raises `UsageError` for one that could; columns are not
+    looked at.
+
+    >>> alone("page = 1 OR page = 2")
+    '(page = 1 OR page = 2)'
+    """
+    signs = [word for kind, word in _Reader(where, ()).tokens if kind == "sign"]
+    depths = list(accumulate({"(": 1, ")": -1}.get(sign, 0) for sign in signs))
+    if depths and (min(depths) < 0 or depths[-1] != 0):
+        raise UsageError(f"filter {where[:200]!r}: its brackets do not match")
+    return f"({where})"
+
+
 def both(*conditions: str | None) -> str | None:
     """All given conditions together, each in brackets; None if there is none."""
     given = [f"({condition})" for condition in conditions if condition]
     return " AND ".join(given) or None
+
+
+def _in_json(pair: str) -> str:
+    first, further = (f"contains(metadata, {sql_literal(sign + pair)})" for sign in "{,")
+    return f"({first} OR {further})"
 
 
 class _Reader:
@@ -126,11 +147,13 @@ class _Reader:
         return left  # a function that is true or false
 
     def metadata(self, key: str) -> str:
-        """A user's own key is looked for in the canonical JSON text, where no value can imitate it."""
+        """A user's own key is looked for in the canonical JSON text, where neither value nor other key can imitate it:
+        inside of them a quote has a backslash before it, never a brace or a comma."""
         self.next()
+        key = key[1:-1].replace('""', '"') if key.startswith('"') else key
         name = json.dumps(key, ensure_ascii=False)
         if self.took("is"):
-            present = f"contains(metadata, {sql_literal(name + ':')})"
+            present = _in_json(f"{name}:")
             wanted = self.took("not")
             self.null()
             return present if wanted else f"NOT {present}"
@@ -142,8 +165,7 @@ class _Reader:
         found = []
         for value in values:
             plain = value[1:-1].replace("''", "'") if value.startswith("'") else value
-            pair = f"{name}:{json.dumps(plain, ensure_ascii=False)}"
-            found.append(f"contains(metadata, {sql_literal(pair)})")
+            found.append(_in_json(f"{name}:{json.dumps(plain, ensure_ascii=False)}"))
         return f"{'NOT ' if sign in ('!=', '<>') else ''}({' OR '.join(found)})"
 
     def value(self) -> str:
