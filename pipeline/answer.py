@@ -12,6 +12,7 @@ from pipeline.regions import PageMap
 from pipeline.store import Store, hits_table
 from pipeline.types import Again, Box, Hit
 
+LOOK_ON = 10  # rows beyond the last hit, which may show the same as a better one
 Places = Mapping[str, Mapping[str, Mapping[str, Any]]]  # id -> leg -> its rank and score there
 
 
@@ -50,13 +51,13 @@ def fetch_groups(store: Store, ranked: Sequence[str], k: int) -> list[Group]:
     grouping = Grouping()
     at = 0
     while at < len(ranked) and len(grouping.groups) < k:
-        ids = ranked[at : at + k - len(grouping.groups)]
+        ids = ranked[at : at + k - len(grouping.groups) + LOOK_ON]
         at += len(ids)
         rows = store.fetch(ids)
         for id in ids:
             if id in rows:
                 grouping.add(rows[id])
-    return grouping.groups
+    return grouping.groups[:k]
 
 
 def leg_places(legs: Mapping[str, Scored]) -> Places:
