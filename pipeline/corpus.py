@@ -26,7 +26,6 @@ from pipeline.ingest.in_force import in_force
 from pipeline.scope import LEGS, Scope, split_phrases
 from pipeline.search import Searcher
 from pipeline.settings_file import load_settings
-from pipeline.store import Store
 from pipeline.store import open_store as open_tables
 from pipeline.types import Modality
 
@@ -52,15 +51,16 @@ class Corpus:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._searcher = open_searcher(settings)
+        self._store = open_tables(settings.store)
         self._seen = self._state()
+        self._searcher = open_searcher(settings)
 
     def __repr__(self) -> str:
         return f"Corpus({self.uri!r})"
 
     @property
     def uri(self) -> str:
-        return self._searcher.store.uri
+        return self._store.uri
 
     @property
     def searcher(self) -> Searcher:
@@ -69,9 +69,13 @@ class Corpus:
             seen = self._state()
             if seen != self._seen:
                 same_models = seen[1] == self._seen[1]
-                self._searcher = self._searcher.anew() if same_models else open_searcher(self._settings)
+                self._searcher = self._searcher.anew(self._store.snapshot()) if same_models else self._reopened()
                 self._seen = seen
             return self._searcher
+
+    def _reopened(self) -> Searcher:
+        self._store = open_tables(self._settings.store)
+        return open_searcher(self._settings)
 
     def search(
         self,
@@ -118,15 +122,15 @@ class Corpus:
 
     def count(self) -> dict[Modality, int]:
         """Number of rows by modality."""
-        return self._searcher.store.count()
+        return self._store.count()
 
     def rows(self, source_uri: str | None = None) -> Iterator[dict[str, Any]]:
         """All rows, or those of one source, without vectors, in document order, streamed from one version."""
-        return self._searcher.store.rows(source_uri)
+        return self._store.rows(source_uri)
 
     def row(self, id: str) -> dict[str, Any]:
         """One row by its id, without vectors. Raises `UsageError` if there is none."""
-        found = self._searcher.store.fetch([id])
+        found = self._store.fetch([id])
         if id not in found:
             raise UsageError(f"{self.uri}: there is no row {id[:80]!r}")
         return found[id]
@@ -134,17 +138,16 @@ class Corpus:
     def picture(self, id: str) -> bytes | None:
         """The stored picture of a row (PNG, JPEG, WebP or GIF), None if it has none."""
         asset: str | None = self.row(id)["asset_id"]
-        return None if asset is None else self._searcher.store.asset(asset)
+        return None if asset is None else self._store.asset(asset)
 
     def _state(self) -> tuple[int, Any]:
         """What changes when there is something new to be seen: the version, and which vectors are in force."""
-        store = self._searcher.store
-        return store.version(), store.sets.live.columns
+        return self._store.version(), self._store.sets.live.columns
 
 
 def open_searcher(settings: Settings) -> Searcher:
-    """The searcher these settings describe; models load at the first query that needs them."""
-    store: Store = open_tables(settings.store)
+    """The searcher these settings describe, of the table as it now is; models load when a query needs them."""
+    store = open_tables(settings.store).snapshot()
     settings = in_force(settings)
     choices = choices_of(settings, store.models.dtypes(), store.models.accepted)
     reader = Ocr(settings.ocr.language, settings.ocr.models)  # of an example that is a scan

@@ -177,9 +177,9 @@ class Searcher:
             ranking = mix_example(legs, self._weights, is_page=kind == "page")
         return replace(self._found(ranking, legs, scope.k, tokens), pages=chosen)
 
-    def anew(self) -> Searcher:
-        """A searcher with the same models, of the table as it stands when that one is first asked."""
-        return Searcher(self.store, self._unified, self._pages, self._as_given, exact_pages=self._exact_pages)
+    def anew(self, store: Store) -> Searcher:
+        """A searcher with the same models, of a store as it now is."""
+        return Searcher(store, self._unified, self._pages, self._as_given, exact_pages=self._exact_pages)
 
     def _seen(self, scope: Scope) -> Scope:
         """What a picture's own vector can find: where pictures have a model of their own, pictures."""

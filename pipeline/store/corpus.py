@@ -100,6 +100,11 @@ class Store:
         with translated(self.uri, "read the store"):
             return self._tables.version(CORPUS)
 
+    def snapshot(self) -> Store:
+        """The same store to be searched, its corpus as it now is: whatever is committed later, its answers agree."""
+        with translated(self.uri, "read the store"):
+            return Store(self.uri, self._tables.pinned(), self.models)
+
     # writing --------------------------------------------------------------------------------------------------
 
     def writer(

@@ -62,6 +62,15 @@ class Tables:
         """A handle of its own, for a retry or for a snapshot."""
         return self._connection.open_table(name)
 
+    def pinned(self) -> Tables:
+        """The same, with the corpus as it now is, whatever is committed later."""
+        same = Tables(self.uri)
+        same._connection, same.columns = self._connection, self.columns
+        corpus = self.fresh(CORPUS)
+        corpus.checkout(corpus.version)
+        same._opened[CORPUS] = corpus
+        return same
+
     def create(self, models: Models) -> None:
         """Make the tables that are missing; each is made in one commit, so a killed run leaves nothing half-made.
 
