@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, one_line, print_line, warn
-from cli.search import open_searcher
+from pipeline.corpus import open_searcher
 from pipeline.errors import UsageError
 from pipeline.evaluate import Report, judged, read_set
 from pipeline.evaluate import evaluate as measure
