@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import one_line, short_name, warn
-from pipeline.search import LEGS, Answer
+from pipeline.scope import LEGS
+from pipeline.search import Answer
 from pipeline.types import Again, Hit
 
 SNIPPET_LINES = 2
 INDENT = 4
 ALSO_SHOWN = 3
+SHOWN = (*LEGS, "rerank")
 WRAPPED = 8  # columns a line may lose by breaking between words
 LOOK_AT = 20_000  # characters of a hit's text that are searched for the query's words
 
@@ -59,7 +61,7 @@ def _headline(hit: Hit) -> Text:
 
 
 def _why(hit: Hit) -> str:
-    return ", ".join(f"{leg} {hit.legs[leg]['rank']}" for leg in LEGS if leg in hit.legs)
+    return ", ".join(f"{leg} {hit.legs[leg]['rank']}" for leg in SHOWN if leg in hit.legs)
 
 
 def _also(hit: Hit) -> str:
@@ -104,7 +106,7 @@ def _pattern(words: Sequence[str]) -> re.Pattern[str]:
 
 def _legs_table(hits: Sequence[Hit]) -> Table:
     """Rank and score of each hit in each leg."""
-    legs = [leg for leg in LEGS if any(leg in hit.legs for hit in hits)]
+    legs = [leg for leg in SHOWN if any(leg in hit.legs for hit in hits)]
     table = Table(
         "hit", *legs, box=None, padding=(0, 2, 0, 0), title="rank and score in each leg", title_justify="left"
     )

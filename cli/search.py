@@ -44,6 +44,11 @@ class BatchQuery:
     metavar="FILE",
     help='Search for each line {"id": ..., "text": ...} of this file; prints a line of JSON for each.',
 )
+@click.option(
+    "--rerank",
+    metavar="MODEL",
+    help="Have the best passages read again by this cross-encoder: a folder or REPOSITORY@COMMIT.",
+)
 @click.option("--explain", is_flag=True, help="Show rank and score of each hit in each leg.")
 @click.option(
     "--save-pages",
@@ -61,6 +66,7 @@ def search(
     image: Path | None,
     number: int | None,
     batch: Path | None,
+    rerank: str | None,
     explain: bool,
     folder: Path | None,
 ) -> int | None:
@@ -87,12 +93,15 @@ def search(
             raise click.UsageError("--save-pages goes with one QUERY or --image FILE, not with --batch")
         check_folder(folder)
     queries = None if batch is None else check_batch(batch)
-    searcher = open_searcher(common.settings)
+    if rerank is not None and image is not None:
+        raise click.UsageError("--rerank goes with words, not with --image FILE")
+    settings = common.load({"rerank": rerank}).settings
+    searcher = open_searcher(settings)
     if queries is not None:
         _print_batch(searcher, queries, scope)
         return None
     if image is not None:
-        answer = _answer_example(searcher, image, number or 1, scope, common.settings)
+        answer = _answer_example(searcher, image, number or 1, scope, settings)
     else:
         words, phrases = split_phrases(query or "")
         answer = searcher.answer_many([words], replace(scope, phrases=phrases))[0]

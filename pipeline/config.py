@@ -197,6 +197,7 @@ class Settings(Section):
     unified: str = Field(default="builtin", min_length=1, description="embedder of passages and pictures")
     text: str = Field(default="", description="embedder of passages beside a `unified` that is for pictures only")
     pages_model: str = Field(default="builtin", alias="pages", min_length=1, description="embedder of page pictures")
+    rerank: str = Field(default="", description="cross-encoder that reads the best passages again; none by default")
     accept_noncommercial: bool = Field(default=False, description="take models whose licence forbids commercial use")
     remote_code: tuple[str, ...] = Field(
         default=(), description="code of models that may run: MODEL-REVISION:CODE-REVISION, as its refusal says it"

@@ -19,6 +19,7 @@ from pipeline.config import Settings
 from pipeline.embed.choices import choices_of
 from pipeline.embed.ocr import Ocr
 from pipeline.embed.pages import load_pages
+from pipeline.embed.rerank import load_reranker
 from pipeline.embed.unified import load_unified
 from pipeline.errors import UsageError
 from pipeline.filters import Filter, Source, When
@@ -30,14 +31,15 @@ from pipeline.store import open_store as open_tables
 from pipeline.types import Modality
 
 
-def open_store(uri: str | Path | None = None, *, config: str | Path | None = None) -> Corpus:
+def open_store(uri: str | Path | None = None, *, config: str | Path | None = None, rerank: str | None = None) -> Corpus:
     """The store at `uri`, to be searched with the models that the settings name.
 
     Settings come from `config`, or `docmill.toml` in the working folder, and the environment, as for the commands;
-    without `uri` they name the store, too (`./docmill-data` by default). Models load at the first search that needs
-    them. Raises `UsageError` if there is no store or a setting makes no sense.
+    without `uri` they name the store, too (`./docmill-data` by default). `rerank` names a cross-encoder in place of
+    theirs. Models load at the first search that needs them. Raises `UsageError` if there is no store or a setting makes
+    no sense.
     """
-    given = {"store": None if uri is None else str(uri)}
+    given = {"store": None if uri is None else str(uri), "rerank": rerank}
     settings = load_settings(None if config is None else Path(config), os.environ, given, Path.cwd()).settings
     return Corpus(settings)
 
@@ -152,4 +154,5 @@ def open_searcher(settings: Settings) -> Searcher:
     choices = choices_of(settings, store.models.dtypes(), store.models.accepted)
     reader = Ocr(settings.ocr.language, settings.ocr.models)  # of an example that is a scan
     pages = load_pages(settings.pages_model, choices, pooling=settings.page.pooling, reader=reader)
-    return Searcher(store, load_unified(settings.unified, choices), pages, settings.search)
+    unified, reranker = load_unified(settings.unified, choices), load_reranker(settings.rerank, choices)
+    return Searcher(store, unified, pages, settings.search, reranker=reranker)

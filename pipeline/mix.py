@@ -52,6 +52,16 @@ def share_places(places: Ranking, own: Mapping[Modality, Sequence[str]]) -> Rank
     return [(next(waiting[kind[id]]), score) for id, score in places]
 
 
+def reordered(ranking: Ranking, order: Sequence[str]) -> Ranking:
+    """The rows of `order`, all of them in the ranking, take each other's places; the others keep theirs.
+
+    >>> reordered([("a", 0.3), ("p", 0.2), ("b", 0.1)], ["b", "a"])
+    [('b', 0.3), ('p', 0.2), ('a', 0.1)]
+    """
+    moved, waiting = set(order), iter(order)
+    return [(next(waiting) if id in moved else id, score) for id, score in ranking]
+
+
 def mix(
     legs: Mapping[str, Scored],
     words: Mapping[Modality, Scored],

@@ -6,16 +6,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.answer import Answer, fetch_groups, hit_of, leg_places
 from pipeline.config import SearchWeights
-from pipeline.embed import Frequencies, PageModel, Unified
+from pipeline.embed import Frequencies, PageModel, Reranker, Unified
 from pipeline.embed.token_pooling import as_query
 from pipeline.errors import ModelMismatch, Permanent, UsageError
-from pipeline.mix import Ranking, Scored, mix, mix_example
+from pipeline.mix import Ranking, Scored, mix, mix_example, reordered
 from pipeline.page_search import EXACT_PAGES, PageSearch
 from pipeline.page_vector import page_vectors
 from pipeline.scope import DEPTH, KINDS, LEGS, Scope
@@ -26,6 +27,7 @@ from pipeline.where_on_page import page_maps
 __all__ = ["DEPTH", "KINDS", "LEGS", "Answer", "Scope", "Searcher"]
 
 Vector = npt.NDArray[np.float32]  # one, (dim,)
+RERANKED = 50  # passages that a cross-encoder reads
 PHRASE_ROWS = 1000  # of a kind, among those that have the phrases: the best by BM25
 EXAMPLE_VECTORS = 64  # of a page that is a query: its cost grows with them, and more find no more
 EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
@@ -74,9 +76,10 @@ class Searcher:
         weights: SearchWeights,
         *,
         exact_pages: int = EXACT_PAGES,
+        reranker: Reranker | None = None,
     ) -> None:
         self.store, self._unified, self._pages = store, unified, pages
-        self._as_given, self._exact_pages = weights, exact_pages
+        self._as_given, self._exact_pages, self._reranker = weights, exact_pages, reranker
         self._weights: dict[str, float] = weights.model_dump()
         self._page_search = PageSearch(store, exact_pages, pages.device)
 
@@ -179,7 +182,8 @@ class Searcher:
 
     def anew(self, store: Store) -> Searcher:
         """A searcher with the same models, of a store as it now is."""
-        return Searcher(store, self._unified, self._pages, self._as_given, exact_pages=self._exact_pages)
+        more: dict[str, Any] = {"exact_pages": self._exact_pages, "reranker": self._reranker}
+        return Searcher(store, self._unified, self._pages, self._as_given, **more)
 
     def _seen(self, scope: Scope) -> Scope:
         """What a picture's own vector can find: where pictures have a model of their own, pictures."""
@@ -207,8 +211,21 @@ class Searcher:
     def _answer(self, query: str, found: Candidates, scope: Scope) -> Answer:
         words = [(id, score) for ids in found.words.values() for id, score in ids]
         named: dict[str, Scored] = {**found.legs, "bm25": words}
-        answer = self._found(self.rank(found), named, scope.k, found.tokens, query)
+        ranking = self.rank(found)
+        if self._reranker is not None and (reread := self._reread(query, ranking)):
+            ranking = reordered(ranking, [id for id, _ in reread])
+            named["rerank"] = reread
+        answer = self._found(ranking, named, scope.k, found.tokens, query)
         return replace(answer, notes=self._notes(query, found.embedded) + found.notes, pages=found.pages)
+
+    def _reread(self, query: str, ranking: Ranking) -> Scored:
+        """The first passages of the ranking as the cross-encoder orders them."""
+        assert self._reranker is not None
+        passages = [id for id, _ in ranking if id.rsplit(":", 2)[-2:-1] == ["text"]][:RERANKED]
+        rows = self.store.fetch(passages)
+        there = [id for id in passages if id in rows]
+        scores = self._reranker.scores(query, [rows[id]["text"] or "" for id in there])
+        return sorted(zip(there, scores, strict=True), key=lambda pair: -pair[1])
 
     def _candidates(self, query: str, vector: QueryVectors | None, scope: Scope) -> Candidates:
         words = self._words(query, scope) if scope.has("bm25") or scope.phrases else {}

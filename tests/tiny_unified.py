@@ -90,6 +90,18 @@ def nomic(folder: Path) -> None:
     nomic_vision(folder / "vision")
 
 
+def cross_encoder(folder: Path, labels: int = 1) -> None:
+    """A cross-encoder as sentence-transformers loads one, with a score for each pair that depends on both texts."""
+    from transformers import BertForSequenceClassification
+
+    words = framed(48)
+    config = BertConfig(
+        **{**SMALL, "vocab_size": len(words), "num_hidden_layers": 2, "max_position_embeddings": 48},
+        num_labels=labels, initializer_range=0.5,
+    )  # fmt: skip
+    save(folder, BertForSequenceClassification(config), words)
+
+
 NOMIC_VISION: dict[str, Any] = {
     "architectures": ["NomicVisionModel"],
     "model_type": "nomic_bert",

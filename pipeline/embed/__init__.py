@@ -84,6 +84,17 @@ class Reader(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Reads a question and a passage together."""
+
+    @property
+    def name(self) -> str: ...
+
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One score a text, higher for a better answer; they order the passages of one question only."""
+        ...
+
+
 class PageModel(Protocol):
     """Late interaction: many vectors a page, scored by MaxSim. Rows are unit, documents float16, queries float32."""
 
