@@ -10,7 +10,7 @@ from pathlib import Path
 
 import lancedb
 import pytest
-from test_ingest import NOW, Corpus
+from corpus import Corpus
 from test_reuse import forget, graphics
 
 from cli.main import run
@@ -18,7 +18,6 @@ from pipeline.backfill.accounts import Backfilled
 from pipeline.backfill.choice import Choice, Work, to_reparse
 from pipeline.backfill.read import Rereading, note_all
 from pipeline.backfill.reroute import reroute
-from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.run import Ingest
 
@@ -26,27 +25,10 @@ OTHER = {"chunks": {"tokens": 33}}  # settings by which every document is stale
 WORDS = "The mill at the river turns when the tide goes out and the sluice is open. " * 5
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
-
-
 def started(corpus: Corpus, **settings: object) -> Ingest:
     """A run that shares the store."""
     store = corpus.store()
-    chosen = Settings.model_validate({"workers": 1, **settings})
-    work = corpus.tmp_path / "shared"
-    return Ingest(
-        chosen,
-        store,
-        corpus.unified,
-        corpus.pages,
-        run_id="backfill",
-        now=lambda: NOW,
-        work_dir=work,
-        cwd=corpus.tmp_path,
-        turn=lambda: store.writer(),
-    )
+    return corpus.open(store, run_id="backfill", work="shared", turn=lambda: store.writer(), **settings)
 
 
 def reparse(corpus: Corpus, choice: Choice | None = None, stop_after: int = 10**6) -> Backfilled | None:

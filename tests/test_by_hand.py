@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from pathlib import Path
 
 import pytest
-from test_ingest import Corpus
+from corpus import Corpus
 
 from cli.main import run
 from pipeline.sources.local import uri_of
@@ -29,11 +28,6 @@ Content-Disposition: attachment; filename="t.pdf"
 %PDF-1.7 nothing more
 --b--
 """
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
 
 
 def quarantine(corpus: Corpus, *arguments: object) -> int:

@@ -6,20 +6,20 @@ import json
 from pathlib import Path
 
 import pytest
+from corpus import NOW, Corpus
 from fakes import WordPages, WordUnified
-from test_ingest import NOW, Corpus
 
 from pipeline.canary import Answered, Question, Verdict, judge, question_of, read_questions, run_canary
 from pipeline.config import Canary, Settings
 from pipeline.errors import CanaryDrop, UsageError
+from pipeline.parse.sandbox import Sandbox
 from pipeline.store import doc_id
 
 WORDS = "tide wheel gate mill pond sluice river flour stone miller barge lock weir reed heron".split()  # noqa: SIM905
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    corpus = Corpus(tmp_path)
+def corpus(corpus: Corpus) -> Corpus:
     for number in range(12):
         corpus.write(f"{number:02}.txt", " ".join(f"{word}{number}" for word in WORDS))
     corpus.ingest()
@@ -130,9 +130,9 @@ def test_a_question_in_a_script_without_spaces() -> None:
     assert len(question_of("潮" * 100) or "") == 30
 
 
-def test_an_empty_store_is_good_and_has_no_tag(tmp_path: Path) -> None:
+def test_an_empty_store_is_good_and_has_no_tag(tmp_path: Path, sandbox: Sandbox) -> None:
     """Nothing to ask, nothing to lose."""
-    corpus = Corpus(tmp_path)
+    corpus = Corpus(tmp_path, sandbox)
     corpus.write("a.txt", "short")
     corpus.ingest()
     verdict = ask(corpus)

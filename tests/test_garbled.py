@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
 
 import pymupdf
 import pytest
+from corpus import Corpus
 from fakes import WordPages
-from test_ingest import Corpus
 
 from pipeline.embed.ocr import Ocr
 
@@ -44,9 +43,8 @@ def remapped(document: pymupdf.Document, letters: str | None) -> pymupdf.Documen
 
 
 @pytest.mark.models
-def test_the_better_text_is_kept_and_the_reason_says_which(tmp_path: Path) -> None:
+def test_the_better_text_is_kept_and_the_reason_says_which(corpus: Corpus) -> None:
     """Wrong and missing maps are told from what is printed; an odd text that does stand there keeps its layer."""
-    corpus = Corpus(tmp_path)
     corpus.pages = WordPages(Ocr(threads=1))  # type: ignore[arg-type]
     cipher = "".join(random.Random(4).sample(LETTERS, 26))
     lot = random.Random(6)

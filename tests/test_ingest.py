@@ -2,83 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-from pathlib import Path
 
 import pymupdf
 import pytest
-from fakes import WordPages, WordUnified
+from corpus import Corpus
 from PIL import Image
 
-from pipeline.config import Settings
 from pipeline.errors import AccountingError, UsageError
 from pipeline.ingest.accounts import Summary, check
-from pipeline.ingest.run import Ingest, Second
-from pipeline.store import Models, Store, open_store
-
-NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-
-
-class Corpus:
-    """A folder and a store, ingested as often as asked."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.tmp_path, self.folder = tmp_path, tmp_path / "corpus"
-        self.unified, self.pages = WordUnified(), WordPages()
-        self.folder.mkdir()
-        self.store_path = tmp_path / "store"
-        self.second: Second | None = None  # loads the models that the store is being moved to
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-    def store(self) -> Store:
-        return open_store(str(self.store_path), create=Models(self.unified.id, WordPages.id))
-
-    def ingest(
-        self,
-        *specs: str,
-        allow_mass_delete: bool = False,
-        refresh: bool = False,
-        run_id: str = "r",
-        **settings: object,
-    ) -> Summary:
-        chosen = Settings.model_validate({"workers": 1, **settings})
-        store = self.store()
-        work = self.tmp_path / "work"
-        run = Ingest(
-            chosen,
-            store,
-            self.unified,
-            self.pages,
-            run_id=run_id,
-            now=lambda: NOW,
-            work_dir=work,
-            cwd=self.tmp_path,
-            second=self.second,
-        )
-        with store.writer():
-            try:
-                plan = run.plan(specs or ["corpus"], allow_mass_delete=allow_mass_delete, refresh=refresh)
-                for number, batch in enumerate(plan.batches):
-                    run.write(run.embed(run.prepare(batch, number), number), number)
-                return run.finish(plan)
-            finally:
-                run.close()
-
-    def texts(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for row in self.store().rows():
-            found.setdefault(row["source_uri"].rsplit("/", 1)[-1], []).append(row["text"])
-        return found
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
 
 
 def test_every_source_has_one_outcome(corpus: Corpus) -> None:

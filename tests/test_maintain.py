@@ -7,20 +7,15 @@ from pathlib import Path
 
 import lancedb
 import pytest
+from corpus import NOW, Corpus
 from PIL import Image
-from test_ingest import NOW, Corpus
-from test_mend import opened, write_rows_and_die
+from test_mend import write_rows_and_die
 
 from cli.main import run
 from pipeline.config import Settings
 from pipeline.errors import StoreBusy, TooLittleMemory
 from pipeline.maintain import Upkeep, maintain
 from pipeline.memory import available_bytes
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
 
 
 def _die(*_: object) -> None:
@@ -60,7 +55,7 @@ def test_pictures_that_no_row_shows_go(corpus: Corpus) -> None:
     Image.effect_noise((300, 200), 90).convert("RGB").save(corpus.folder / "boat.png")
     corpus.ingest()
     Image.effect_noise((300, 200), 30).convert("RGB").save(corpus.folder / "ship.png")
-    killed = opened(corpus)
+    killed = corpus.open()
     batch = killed.plan(["corpus"]).batches[0]
     embedded = killed.embed(killed.prepare(batch))
     with pytest.MonkeyPatch.context() as patch:

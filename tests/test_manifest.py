@@ -8,20 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fakes import WordPages
-from test_ingest import NOW, Corpus
+from corpus import NOW, Corpus, carry_out
 
-from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.accounts import Summary
 from pipeline.ingest.manifest import Entry, Header, Manifest, read_manifest, store_name, writing
-from pipeline.ingest.run import Ingest
 from pipeline.sources.local import uri_of
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
 
 
 def entry(path: Path, action: str = "new") -> Entry:
@@ -39,16 +31,11 @@ def frozen(corpus: Corpus, entries: Sequence[Entry]) -> Path:
 
 
 def execute(corpus: Corpus, manifest: Manifest, *, allow_mass_delete: bool = False) -> Summary:
-    store, settings, work = corpus.store(), Settings(workers=1), corpus.tmp_path / "work"
-    run = Ingest(
-        settings, store, corpus.unified, WordPages(), run_id="m", now=lambda: NOW, work_dir=work, cwd=corpus.tmp_path
-    )
+    store = corpus.store()
+    run = corpus.open(store, run_id="m")
     with store.writer():
         try:
-            plan = run.plan([], manifest=manifest, allow_mass_delete=allow_mass_delete)
-            for number, batch in enumerate(plan.batches):
-                run.write(run.embed(run.prepare(batch, number), number), number)
-            return run.finish(plan)
+            return carry_out(run, run.plan([], manifest=manifest, allow_mass_delete=allow_mass_delete))
         finally:
             run.close()
 

@@ -7,25 +7,9 @@ from pathlib import Path
 
 import lancedb
 import pytest
-from fakes import WordPages
-from test_ingest import NOW, Corpus
+from corpus import Corpus
 
-from pipeline.config import Settings
 from pipeline.errors import AccountingError
-from pipeline.ingest.run import Ingest
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
-
-
-def opened(corpus: Corpus) -> Ingest:
-    settings, work = Settings.model_validate({"workers": 1}), corpus.tmp_path / "work"
-    store = corpus.store()
-    return Ingest(
-        settings, store, corpus.unified, WordPages(), run_id="r", now=lambda: NOW, work_dir=work, cwd=corpus.tmp_path
-    )
 
 
 class Killed(Exception):
@@ -38,7 +22,7 @@ def write_rows_and_die(corpus: Corpus) -> None:
     def die(_: object) -> None:
         raise Killed
 
-    run = opened(corpus)
+    run = corpus.open()
     plan = run.plan(["corpus"])
     embedded = run.embed(run.prepare(plan.batches[0]))
     run.store.record = die  # type: ignore[method-assign]
@@ -84,7 +68,7 @@ def test_a_row_that_goes_away_during_a_run_fails_it(corpus: Corpus) -> None:
     """The last step counts the table itself: a row that somebody else took out is not passed over."""
     corpus.write("a.txt", "the tide turns the wheel")
     corpus.write("b.txt", "other words")
-    run = opened(corpus)
+    run = corpus.open()
     plan = run.plan(["corpus"])
     run.write(run.embed(run.prepare(plan.batches[0])))
     lancedb.connect(str(corpus.store_path)).open_table("corpus").delete("text = 'other words'")
@@ -97,7 +81,7 @@ def test_a_row_that_goes_away_during_a_run_fails_it(corpus: Corpus) -> None:
 def test_a_source_without_an_outcome_fails_the_run(corpus: Corpus) -> None:
     """A batch that is planned and never written does not count as done."""
     corpus.write("a.txt", "the tide turns the wheel")
-    run = opened(corpus)
+    run = corpus.open()
     plan = run.plan(["corpus"])
 
     with pytest.raises(AccountingError, match="1 sources discovered, but 0 accounted for"):

@@ -21,8 +21,8 @@ pytest.importorskip("s3fs")
 pytest.importorskip("moto")
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utc:DeprecationWarning")
 
+from corpus import Corpus  # noqa: E402
 from local_s3 import BUCKET, S3, running  # noqa: E402 - needs moto
-from test_ingest import Corpus  # noqa: E402
 
 ROOT = f"s3://{BUCKET}/"
 
@@ -159,11 +159,6 @@ def test_a_download_is_of_the_revision_that_was_listed(s3: S3, tmp_path: Path) -
     assert (tmp_path / "a").read_text() == "first"
     assert (whole.size_bytes, whole.modified_at) == (5, found.modified_at)
     assert look_up(ROOT + "a.txt").revision == ""
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
 
 
 def test_an_ingest_of_a_prefix_reads_what_is_new_and_deletes_what_is_gone(s3: S3, corpus: Corpus) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from corpus import Corpus
 from fakes import InkReader, WordPages
-from test_ingest import Corpus
 from test_reuse import graphics, scans, written
 
 from pipeline.errors import UsageError
@@ -16,8 +16,7 @@ WORDS = "The mill at the river turns when the tide goes out and the sluice is op
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    corpus = Corpus(tmp_path)
+def corpus(corpus: Corpus) -> Corpus:
     for words in ("high water", "low water", "slack water"):
         written(corpus.folder / f"{words}.png", words)
     return corpus

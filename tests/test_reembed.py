@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus import NOW, Corpus
 from fakes import WordPages, WordUnified
-from test_ingest import NOW, Corpus
 from test_reuse import scans
 
 from pipeline.backfill.reembed import Reembed, begin_way_back, cancel, finish, restore_tag
 from pipeline.config import SearchWeights, Settings
 from pipeline.errors import CanaryDrop, ModelMismatch, StoreError, UsageError
+from pipeline.parse.sandbox import Sandbox
 from pipeline.search import Searcher
 from pipeline.store import Models, Names, Store, open_store
 from pipeline.types import ModelId, PictureInput, Vectors
@@ -50,11 +51,11 @@ class Deaf(Turned):
 
 
 @pytest.fixture(scope="module")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ingested(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Path:
     """Twelve texts and two scanned pages, ingested once; the copy is what each test begins with."""
     home = tmp_path_factory.mktemp("home") / "used"
     home.mkdir()
-    found = Corpus(home)
+    found = Corpus(home, sandbox)
     for number, word in enumerate(WORDS):
         text = " ".join([word] * (number + 3) + [WORDS[(number + step) % 12] for step in range(8)])
         found.write(f"{number:02}.txt", text)
@@ -65,10 +66,10 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def corpus(ingested: Path) -> Corpus:
+def corpus(ingested: Path, sandbox: Sandbox) -> Corpus:
     shutil.rmtree(ingested)
     ingested.mkdir()
-    found = Corpus(ingested)
+    found = Corpus(ingested, sandbox)
     shutil.rmtree(ingested)
     shutil.copytree(ingested.with_name("kept"), ingested)
     return found

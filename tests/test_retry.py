@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_ingest import Corpus
+from corpus import Corpus
 
 from pipeline.config import Limits, Settings
 from pipeline.ingest.prepare import Preparer
+from pipeline.parse.sandbox import Sandbox
 from pipeline.sources.local import uri_of
 from pipeline.sources.named import look_up
 
 
 @pytest.fixture
-def preparer(tmp_path: Path) -> Iterator[Preparer]:
-    preparer = Preparer(Settings(workers=1, retries=1), tmp_path / "work")
+def preparer(tmp_path: Path, sandbox: Sandbox) -> Iterator[Preparer]:
+    preparer = Preparer(Settings(workers=1, retries=1), tmp_path / "work", sandbox)
     yield preparer
     preparer.close()
 
@@ -55,9 +56,8 @@ def test_a_file_of_a_plan_is_not_tried_again(preparer: Preparer, tmp_path: Path)
     assert done.attempts == 1
 
 
-def test_attempts_add_up_over_runs(tmp_path: Path) -> None:
+def test_attempts_add_up_over_runs(corpus: Corpus) -> None:
     """The ledger counts every attempt at the same bytes."""
-    corpus = Corpus(tmp_path)
     corpus.write("broken.pdf", "%PDF-1.7 nothing more")
     corpus.ingest()
     corpus.ingest(limits=Limits(pages=5).model_dump())

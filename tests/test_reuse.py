@@ -8,19 +8,13 @@ from typing import Any
 
 import numpy as np
 import pymupdf
-import pytest
+from corpus import Corpus
 from PIL import Image, ImageDraw
-from test_ingest import Corpus
 
 from pipeline.ingest.reuse import page_key
 from pipeline.types import PageImage, PageInput, Row, TextLine
 
 WORDS = "The mill at the river turns when the tide goes out and the sluice is open. " * 5
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    return Corpus(tmp_path)
 
 
 def report(changed: str = "", title: str = "Almanac") -> str:

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from test_ingest import NOW, Corpus
+from corpus import NOW, Corpus
 
 from pipeline.backfill.shards import collect, cut, list_shards, settle, shared_settings, to_do
 from pipeline.config import Settings
@@ -16,21 +16,17 @@ from pipeline.ingest.run import Ingest, Plan
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
-    found = Corpus(tmp_path)
+def corpus(corpus: Corpus) -> Corpus:
     for number in range(5):
-        found.write(f"{number}.txt", f"report {number} of the mill")
-    found.write("broken.pdf", "%PDF-1.7 nothing more")
-    return found
+        corpus.write(f"{number}.txt", f"report {number} of the mill")
+    corpus.write("broken.pdf", "%PDF-1.7 nothing more")
+    return corpus
 
 
 def opened(corpus: Corpus, name: str) -> Ingest:
     """A process of the run "r" that shares the store."""
     store = corpus.store()
-    settings = Settings.model_validate({"workers": 1})
-    work = corpus.tmp_path / name
-    fixed = {"run_id": "r", "now": lambda: NOW, "work_dir": work, "cwd": corpus.tmp_path}
-    return Ingest(settings, store, corpus.unified, corpus.pages, turn=lambda: store.writer(), **fixed)
+    return corpus.open(store, work=name, turn=lambda: store.writer())
 
 
 def cut_in_two(corpus: Corpus) -> tuple[Ingest, Plan]:

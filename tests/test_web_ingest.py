@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 import io
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from corpus import NOW, carry_out
 from fakes import WordPages, WordUnified
 from local_site import Reply, Site, serving
 from PIL import Image
@@ -18,10 +18,10 @@ from pipeline.config import Settings
 from pipeline.ingest.accounts import Summary
 from pipeline.ingest.run import Ingest
 from pipeline.parse.html_tree import page_text
+from pipeline.parse.sandbox import Sandbox
 from pipeline.store import Models, Store, open_store
 from pipeline.types import DocumentRecord
 
-NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 HERON = "<p>The heron stands in shallow water for hours, waits for a fish, and strikes faster than the eye can see.</p>"
 HTML = {"Content-Type": "text/html"}
 
@@ -29,8 +29,8 @@ HTML = {"Content-Type": "text/html"}
 class Mill:
     """A store and a site, ingested as often as asked."""
 
-    def __init__(self, tmp_path: Path, site: Site) -> None:
-        self.tmp_path, self.site = tmp_path, site
+    def __init__(self, tmp_path: Path, site: Site, sandbox: Sandbox) -> None:
+        self.tmp_path, self.site, self.sandbox = tmp_path, site, sandbox
         self.unified, self.pages = WordUnified(), WordPages()
         self.path = tmp_path / "store"
 
@@ -40,16 +40,21 @@ class Mill:
     def ingest(self, *specs: str, refresh: bool = False, **web: object) -> Summary:
         values = {"allow": ("127.0.0.0/8",), "delay_s": 0.0, "response_s": 2.0, "connect_s": 2.0, **web}
         chosen = Settings.model_validate({"store": str(self.path), "workers": 1, "retries": 0, "web": values})
-        store, work = self.store(), self.tmp_path / "work"
+        store = self.store()
         run = Ingest(
-            chosen, store, self.unified, self.pages, run_id="r", now=lambda: NOW, work_dir=work, cwd=self.tmp_path
+            chosen,
+            store,
+            self.unified,
+            self.pages,
+            run_id="r",
+            now=lambda: NOW,
+            work_dir=self.tmp_path / "work",
+            cwd=self.tmp_path,
+            sandbox=self.sandbox,
         )
         with store.writer():
             try:
-                plan = run.plan(specs or [self.site.url], refresh=refresh)
-                for number, batch in enumerate(plan.batches):
-                    run.write(run.embed(run.prepare(batch, number), number), number)
-                return run.finish(plan)
+                return carry_out(run, run.plan(specs or [self.site.url], refresh=refresh))
             finally:
                 run.close()
 
@@ -67,9 +72,9 @@ class Mill:
 
 
 @pytest.fixture
-def mill(tmp_path: Path) -> Iterator[Mill]:
+def mill(tmp_path: Path, sandbox: Sandbox) -> Iterator[Mill]:
     with serving() as site:
-        yield Mill(tmp_path, site)
+        yield Mill(tmp_path, site, sandbox)
 
 
 def png(color: str) -> bytes:

@@ -29,13 +29,14 @@ PAUSE_S = 0.5  # before the first retry; four times as long before each further 
 
 
 class Preparer:
-    """Fetches, parses and routes batches below `work_dir`, in workers that start at the first use."""
+    """Fetches, parses and routes batches below `work_dir`, in the workers of `sandbox`, which stays the caller's, or in
+    workers of its own that start at the first use."""
 
-    def __init__(self, settings: Settings, work_dir: Path) -> None:
+    def __init__(self, settings: Settings, work_dir: Path, sandbox: Sandbox | None = None) -> None:
         self.settings, self.work_dir = settings, work_dir
         self.kept = Kept(web_folder(settings.store))
         self._open = ExitStack()
-        self._sandbox: Sandbox | None = None
+        self._sandbox = sandbox
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
         """Every source of a batch and every attachment in it, in no particular order. Raises `StoreError` on a full
@@ -76,7 +77,7 @@ class Preparer:
         return folder
 
     def close(self) -> None:
-        """Stop the workers and remove what lies in the work folder."""
+        """Stop workers of its own and remove what lies in the work folder."""
         self._open.close()
         shutil.rmtree(self.work_dir, ignore_errors=True)
 

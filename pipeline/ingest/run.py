@@ -38,6 +38,7 @@ from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.seal import Listed, Seal, asked, tables
 from pipeline.ingest.seal import write as write_seal
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
+from pipeline.parse.sandbox import Sandbox
 from pipeline.parse.spool import read
 from pipeline.sources.listing import is_web, pages
 from pipeline.store import RowFile, Store, TokenCounts, VectorSet, open_store
@@ -79,7 +80,8 @@ Turn = Callable[[], AbstractContextManager[None]]
 class Ingest:
     """One run over some sources into one store.
 
-    The caller holds the store's writer lock while it lives, or gives `turn`, which holds it for each write.
+    The caller holds the store's writer lock while it lives, or gives `turn`, which holds it for each write. Documents
+    are parsed in the workers of `sandbox`, which stay the caller's, or in workers of its own.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Ingest:
         cwd: Path,
         turn: Turn | None = None,
         second: Second | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self.settings, self.store, self.run_id, self.cwd, self.now = settings, store, run_id, cwd, now
         self.unified, self.pages = unified, pages
@@ -106,7 +109,7 @@ class Ingest:
         self._deleted: int | None = None
         self._listed: tuple[str, str] | None = None  # what was asked for and found, where it can be sealed
         self.watch: Callable[[int], None] = lambda _: None  # told how many web sources were looked at
-        self._preparer = Preparer(settings, work_dir)
+        self._preparer = Preparer(settings, work_dir, sandbox)
         self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
         self._turn: Turn = turn or nullcontext
         self._shares = turn is not None
