@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import one_line, short_name, warn
+from cli.output import short_name, warn
 from pipeline.scope import LEGS
 from pipeline.search import Answer
 from pipeline.types import Again, Hit
+from pipeline.wording import marks, snippet, words_to_mark
 
 SNIPPET_LINES = 2
 INDENT = 4
 ALSO_SHOWN = 3
 SHOWN = (*LEGS, "rerank")
 WRAPPED = 8  # columns a line may lose by breaking between words
-LOOK_AT = 20_000  # characters of a hit's text that are searched for the query's words
 
 
 def print_answer(out: Console, answer: Answer, query: str, explain: bool) -> None:
@@ -28,12 +27,12 @@ def print_answer(out: Console, answer: Answer, query: str, explain: bool) -> Non
         warn(note)
     if not answer.hits and not answer.notes:
         warn("nothing found")
-    words = query_words(query)
+    words = words_to_mark(query)
     for hit in answer.hits:
         out.print(_headline(hit), overflow="fold")
-        snippet = _snippet(hit.text, words, (out.width - INDENT - WRAPPED) * SNIPPET_LINES)
-        if snippet:
-            for line in _marked(snippet, words).wrap(out, out.width - INDENT)[:SNIPPET_LINES]:
+        piece = snippet(hit.text, words, (out.width - INDENT - WRAPPED) * SNIPPET_LINES)
+        if piece:
+            for line in _marked(piece, words).wrap(out, out.width - INDENT)[:SNIPPET_LINES]:
                 out.print(Text(" " * INDENT) + line)
         if hit.also:
             out.print(Text(" " * INDENT + _also(hit), style="dim"), overflow="fold")
@@ -41,15 +40,6 @@ def print_answer(out: Console, answer: Answer, query: str, explain: bool) -> Non
         out.print(_legs_table(answer.hits))
         if answer.pages:
             out.print(f"late interaction (maxsim): {answer.pages}")
-
-
-def query_words(query: str) -> list[str]:
-    """Words of the query that are worth marking: in lower case, without those of one or two Latin letters.
-
-    >>> query_words("Who is at the Harbour?")
-    ['who', 'the', 'harbour']
-    """
-    return [word for word in dict.fromkeys(re.findall(r"\w+", query.lower())) if len(word) > 2 or not word.isascii()]
 
 
 def _headline(hit: Hit) -> Text:
@@ -80,28 +70,11 @@ def _place(hit: Hit, other: Again) -> str:
     return page or "again"
 
 
-def _snippet(text: str, words: Sequence[str], length: int) -> str:
-    """The piece of `length` characters with most of the query's words, on one line."""
-    text = one_line(text[:LOOK_AT])
-    if len(text) <= length:
-        return text
-    found = [(match.start(), match.group()) for match in _pattern(words).finditer(text)] if words else []
-    starts = [max(0, place - length // 5) for place, _ in found] or [0]
-    best = max(starts, key=lambda start: (len({w.lower() for p, w in found if start <= p < start + length}), -start))
-    best = 0 if best == 0 else text.find(" ", best) + 1
-    piece = text[best : best + length - 2]
-    return ("…" if best else "") + piece + ("…" if best + len(piece) < len(text) else "")
-
-
-def _marked(snippet: str, words: Sequence[str]) -> Text:
-    marked = Text(snippet)
+def _marked(piece: str, words: Sequence[str]) -> Text:
+    marked = Text(piece)
     if words:
-        marked.highlight_regex(_pattern(words), style="bold yellow")
+        marked.highlight_regex(marks(words), style="bold yellow")
     return marked
-
-
-def _pattern(words: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(rf"\b{re.escape(word)}" if word.isascii() else re.escape(word) for word in words), re.I)
 
 
 def _legs_table(hits: Sequence[Hit]) -> Table:

@@ -25,6 +25,7 @@ COMMANDS = {  # name -> ("module:command", help in one line)
     "evaluate": ("cli.evaluate:evaluate", "Measure what searches find, leg by leg."),
     "canary": ("cli.canary:canary", "Ask known questions again: do searches find what they found?"),
     "serve": ("cli.serve:serve", "Prefect server, UI, schedules and worker in one."),
+    "browse": ("cli.browse:browse", "Look at the store in a web browser."),
     "quarantine": ("cli.quarantine:quarantine", "Documents that could not be read, and why."),
     "models": ("cli.models:models", "Embedders to choose from, with their legs, costs and licences."),
     "config": ("cli.config:config", "The settings in force and where each came from."),

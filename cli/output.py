@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
-from urllib.parse import unquote
 
 import click
 from rich.console import Console
 
 from pipeline.config import Settings
 from pipeline.settings_file import Loaded, load_settings
+from pipeline.wording import one_line as one_line
+from pipeline.wording import short_name as short_name
+from pipeline.wording import size_text as size_text
 
 EXIT_FAILED, EXIT_USAGE, EXIT_QUARANTINED, EXIT_INTERRUPTED = 1, 2, 3, 130
 P = ParamSpec("P")
@@ -82,44 +84,6 @@ def warn(text: str) -> None:
 def console() -> Console:
     """Standard output for people: colours and width of the terminal, or plain text of 100 columns without one."""
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 100)
-
-
-def one_line(text: str) -> str:
-    """Text on one line without control characters: a document must not steer the terminal.
-
-    >>> one_line("red\\x1b[31m  and\\nblue")
-    'red [31m and blue'
-    """
-    return " ".join("".join(" " if _is_control(letter) else letter for letter in text).split())
-
-
-def short_name(uri: str) -> str:
-    """A source as people know it: a local file relative to the working folder if it is below it, else the URI.
-
-    >>> short_name("https://example.org/a%20b.html")
-    'https://example.org/a b.html'
-    """
-    if not uri.startswith("file://"):
-        return one_line(unquote(uri))
-    return one_line(unquote(uri.removeprefix("file://")).removeprefix(f"{Path.cwd()}/"))
-
-
-def size_text(size_bytes: float) -> str:
-    """Bytes for people.
-
-    >>> size_text(1536)
-    '1.5 kB'
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1024:
-            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:.1f} TB"
-
-
-def _is_control(letter: str) -> bool:
-    code = ord(letter)
-    return code < 32 or 127 <= code < 160 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
 
 
 def _plain(value: Any) -> Any:

@@ -10,14 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, one_line, print_line, size_text
-from pipeline.config import Settings
-from pipeline.errors import DocmillError
-from pipeline.ingest.open import models_of
-from pipeline.ingest.recipes import recipes_of
-from pipeline.page_storage import PageSizes, storage
-from pipeline.store import Models, Store, open_store
-
-COUNTED = 5_000  # pages whose vectors are counted; counting reads them
+from pipeline.status import status_of
+from pipeline.store import open_store
 
 
 @click.command()
@@ -28,25 +22,12 @@ def status(common: Common) -> int | None:
     Stale documents are counted by the settings in force; null in --json where the store was made with other models.
     """
     store = open_store(common.settings.store)
-    found = store.status() | {"stale": _stale(common.settings, store)}
-    if pages := found["rows"]["page"]:
-        counts, model = store.page_counts(COUNTED), store.models.pages
-        found["pages"] = storage(PageSizes(counts.vectors, counts.tokens, model.dim, model.pooling), pages)
+    found = status_of(common.settings, store)
     if common.json:
         print_line(json_line(found))
     else:
         _show(found, console())
     return None
-
-
-def _stale(settings: Settings, store: Store) -> int | None:
-    """Indexed documents that an ingest with these settings would count as stale; None if it would refuse the store."""
-    try:
-        unified, pages = models_of(settings)
-    except DocmillError:
-        return None
-    is_same = Models(unified.id, pages.id, unified.pictures_id) == store.models
-    return store.stale(recipes_of(settings, unified, pages).rows) if is_same else None
 
 
 def _show(found: Mapping[str, Any], out: Console) -> None:

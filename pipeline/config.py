@@ -178,6 +178,15 @@ class Serve(Section):
     runs: int = Field(default=4, ge=1, le=256, description="flow runs that the worker has at a time")
 
 
+class Browse(Section):
+    """`docmill browse`: a web page to look at the store."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address that the page listens on")
+    port: int = Field(default=4280, ge=1, le=65_535, description="port of the page")
+    token: str = Field(default="", description="what visitors must know; needed beyond this machine", repr=False)
+    hosts: tuple[str, ...] = Field(default=(), description="names that the page is called by, beside its address")
+
+
 class Backfill(Section):
     """How documents are done again beside the schedule."""
 
@@ -224,4 +233,5 @@ class Settings(Section):
     schedule: Schedule = Schedule()
     canary: Canary = Canary()
     serve: Serve = Serve()
+    browse: Browse = Browse()
     backfill: Backfill = Backfill()

@@ -6,7 +6,7 @@ stored signals.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pipeline.types import PageSignals, PictureSignals, Route
 
@@ -57,6 +57,26 @@ PAGE_RULES: tuple[Rule, ...] = (
     ),
     (lambda p: p.coverage > 0.25 or p.drawings >= 400 or p.figure > 0.08, Route("both", "text+graphics")),
 )
+
+
+# Where the rules above and below change their mind, by signal: to tell which pages are near another route.
+PAGE_THRESHOLDS: Mapping[str, tuple[float, ...]] = {
+    "chars": (1, 50, 60, 250, 400),
+    "bad": (0.10,),
+    "coverage": (0.02, 0.20, 0.25, 0.50, 0.80),
+    "biggest": (0.65,),
+    "invisible": (0.50,),
+    "drawings": (1, 150, 400),
+    "figure": (0.08,),
+    "gibberish": (0.50,),
+}
+PICTURE_THRESHOLDS: Mapping[str, tuple[float, ...]] = {
+    "width_px": (32,),
+    "height_px": (32,),
+    "paper": (0.35, 0.40, 0.60),
+    "colourful": (0.50,),
+    "lines": (0.12, 0.35),
+}
 
 
 def _route_picture(picture: PictureSignals) -> Route:

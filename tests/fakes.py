@@ -20,6 +20,7 @@ from pipeline.types import (
     QueryTokens,
     Reading,
     TextLine,
+    TokenVectors,
     Vectors,
 )
 
@@ -108,10 +109,13 @@ class WordPages:
 
     def _page(self, page: PageInput) -> PageEmbedding:
         lines = page.lines if page.lines is not None else self._read(page.image)
-        vectors = np.zeros((0, DIM), np.float16)
-        if lines:
-            vectors = np.stack([word_vector(line.text) for line in lines]).astype(np.float16)
-        return PageEmbedding(vectors, "\n".join(line.text for line in lines), lines)
+        return PageEmbedding(
+            self.vectors_of([line.text for line in lines]), "\n".join(line.text for line in lines), lines
+        )
+
+    def vectors_of(self, lines: Sequence[str]) -> TokenVectors:
+        """(lines, DIM): one vector a line."""
+        return np.array([word_vector(line) for line in lines], np.float16).reshape(len(lines), DIM)
 
     def _read(self, image: PageImage) -> tuple[TextLine, ...]:
         return self.reader.read(image.path, image.width_pt, image.height_pt).lines

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WITH_EXAMPLES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for folder in ("pipeline", "cli")
+    for folder in ("pipeline", "cli", "browse")
     for file in (ROOT / folder).rglob("*.py")
     if ">>> " in file.read_text()
 )

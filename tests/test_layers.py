@@ -22,6 +22,8 @@ OWNERS = {  # library -> the only places that may import it
     "resvg_py": ("pipeline/parse/",),
     **dict.fromkeys(["fsspec", "s3fs", "httpcore", "protego", "playwright"], ("pipeline/sources/",)),
     "httpx": ("pipeline/sources/", "flows/"),
+    **dict.fromkeys(["starlette", "fastapi", "jinja2", "anyio"], ("browse/",)),
+    "uvicorn": ("browse/", "flows/"),
 }
 SHARED = {"pipeline", "pipeline.types", "pipeline.errors", "pipeline.config", "pipeline.s3_environment"}
 STAGES = ("sources", "parse", "route", "chunk", "embed", "store", "score", "settings_file", "thumbnail")
@@ -41,7 +43,9 @@ def breaches(path: str, source: str) -> Iterator[str]:
         inside = name == own or name.startswith(own + ".")
         if stage in STAGES and library == "pipeline" and not inside and name not in SHARED:
             yield f"{path} imports {name}: a stage imports no other stage"
-        if path.startswith("cli/") and library == "flows" and at_top:
+        if path.startswith("browse/") and library in ("flows", "cli"):
+            yield f"{path} imports {name}: a door imports no other door"
+        if path.startswith("cli/") and library in ("flows", "browse") and at_top:
             yield f"{path} imports {name} at its top: a search would start slowly"
 
 
@@ -81,6 +85,9 @@ def test_every_module_keeps_the_import_rules() -> None:
         ("pipeline/embed/ocr.py", "import pymupdf"),
         ("pipeline/embed/ocr.py", "from pipeline import route"),
         ("cli/search.py", "from flows.ingest import ingest"),
+        ("cli/browse.py", "from browse.serve import serve"),
+        ("browse/app.py", "from cli.output import one_line"),
+        ("pipeline/search.py", "from starlette.requests import Request"),
         ("cli/search.py", "import unstructured.partition.html"),
         ("flows/ingest.py", "import pyarrow as pa"),
     ],

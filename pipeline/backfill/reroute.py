@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pipeline.backfill.choice import Choice, Work, to_read
+from pipeline.doubt import read_signals
 from pipeline.ingest.plan import Recipes
 from pipeline.ingest.text_layer import routers_reason
 from pipeline.route import route
 from pipeline.store import Store
-from pipeline.types import DocumentRecord, PageSignals, PictureSignals, Route
+from pipeline.types import DocumentRecord, Route
 
 Change = tuple[Route, Route]
 
@@ -53,11 +53,10 @@ def routed(signals: str) -> Route | None:
     >>> routed('{"chars": 0, "coverage": 1.0, "biggest": 1.0}')
     Route(path='page', reason='scan')
     """
+    read = read_signals(signals)
     try:
-        values = json.loads(signals)
-        kind = PictureSignals if "width_px" in values else PageSignals
-        return route(kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values}))
-    except (ValueError, TypeError):
+        return None if read is None else route(read)
+    except TypeError:
         return None
 
 

@@ -12,7 +12,9 @@ import pipeline.store.quick_import  # noqa: F401 - before anything else imports 
 from pipeline.store.assets import TokenCounts
 from pipeline.store.corpus import Store, find_store, open_store
 from pipeline.store.hit_table import hits_table
+from pipeline.store.labels import RouteLabel
 from pipeline.store.lock import WEB
+from pipeline.store.look import Chosen, Listing, Order, PageOutline, PageRows, RoutedPage
 from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile, picture_name
 from pipeline.store.schema import Models, doc_id
@@ -22,14 +24,21 @@ from pipeline.store.where import alone, sql_literal
 
 __all__ = [
     "WEB",
+    "Chosen",
     "Filled",
     "Held",
     "Label",
     "Listed",
+    "Listing",
     "Models",
     "Names",
+    "Order",
     "PageCounts",
+    "PageOutline",
+    "PageRows",
     "PageVectors",
+    "RouteLabel",
+    "RoutedPage",
     "RowFile",
     "RowVectors",
     "Store",

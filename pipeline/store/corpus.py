@@ -11,15 +11,17 @@ from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
-from pipeline.store import indexes, query, switch, unsettled, upkeep
+from pipeline.store import indexes, look, query, switch, unsettled, upkeep
 from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
+from pipeline.store.labels import Labels, RouteLabel
 from pipeline.store.ledger import Ledger
 from pipeline.store.lock import NOTES, OURS, writer_lock
+from pipeline.store.look import Chosen, Listing, Order, PageOutline, PageRows, RoutedPage
 from pipeline.store.query import Held, PageCounts, PageVectors, RowVectors
 from pipeline.store.rowfile import RowFile
-from pipeline.store.schema import CORPUS, TABLES, Columns, Models, clean
+from pipeline.store.schema import CORPUS, DOCUMENTS, TABLES, Columns, Models, clean
 from pipeline.store.shards import Listed, WorkLists
 from pipeline.store.switch import Filled, Label, Names, VectorSet, VectorSets
 from pipeline.store.tables import Tables
@@ -93,7 +95,7 @@ class Store:
     def __init__(self, uri: str, tables: Tables, models: Models) -> None:
         self.uri, self.models = uri, models
         self._tables, self._ledger, self._assets = tables, Ledger(tables), Assets(tables)
-        self._lists = WorkLists(tables)
+        self._lists, self._labels = WorkLists(tables), Labels(tables)
 
     def version(self) -> int:
         """Version of the corpus; it counts commits."""
@@ -512,6 +514,74 @@ class Store:
                 "models": {name: str(id) for name, id in _named(self.models) if id is not None},
                 "accepted": list(self.models.accepted),
             }
+
+    # looking --------------------------------------------------------------------------------------------------
+
+    def listing(self, chosen: Chosen, *, order: Order = "name", first: int = 0, count: int = 50) -> Listing:
+        """`count` ledger rows from the `first` on, in this order, and how many there are in all."""
+        with translated(self.uri, "read the ledger"):
+            return look.listing(self._tables, chosen, order, first, count)
+
+    def children(self, source_uri: str) -> list[DocumentRecord]:
+        """Ledger rows of the attachments of one document."""
+        with translated(self.uri, "read the ledger"):
+            return look.children(self._tables, source_uri)
+
+    def record_of(self, doc_id: str) -> DocumentRecord | None:
+        """The ledger row of a document by its id."""
+        with translated(self.uri, "read the ledger"):
+            return look.record_of(self._tables, doc_id)
+
+    def media_types(self) -> dict[str, int]:
+        """Number of documents by media type, the most frequent first; "" where it is not known."""
+        with translated(self.uri, "read the ledger"):
+            return look.values(self._tables, DOCUMENTS, "media_type")
+
+    def outline(self, doc_id: str) -> list[PageOutline]:
+        """The pages of a document that have rows, in order, each with its route and what there is of it."""
+        with translated(self.uri, "read the corpus"):
+            return look.outline(self._tables, doc_id)
+
+    def on_page(self, doc_id: str, page: int | None, *, first: int = 0, count: int = 100) -> PageRows:
+        """`count` rows of one page from the `first` on, in reading order, without vectors."""
+        with translated(self.uri, "read the corpus"):
+            return look.page_rows(self._tables, doc_id, page, first, count)
+
+    def routed_pages(self) -> list[RoutedPage]:
+        """Every page that has signals, once, in no order."""
+        with translated(self.uri, "read the corpus"):
+            return list(look.routed_pages(self._tables))
+
+    def column_bytes(self) -> dict[str, dict[str, int]]:
+        """Bytes by table and column in the newest version, without indexes."""
+        with translated(self.uri, "read the store"):
+            return look.column_bytes(self._tables)
+
+    def tags(self) -> dict[str, int]:
+        """Tags of the corpus, and the version that each names."""
+        with translated(self.uri, "read the tags"):
+            return look.tags(self._tables)
+
+    def kept_versions(self) -> list[dict[str, Any]]:
+        """Versions of the corpus that can still be read, newest first, with their times."""
+        with translated(self.uri, "read the versions"):
+            return look.versions(self._tables)
+
+    # labels of routes -----------------------------------------------------------------------------------------
+
+    def label_route(self, label: RouteLabel) -> None:
+        """Say which path a page should take, in place of what was said before. No writer lock is needed for it."""
+        with translated(self.uri, "write a label"):
+            self._labels.put(label)
+
+    def unlabel_route(self, doc_id: str, page: int) -> None:
+        with translated(self.uri, "write a label"):
+            self._labels.remove(doc_id, page)
+
+    def route_labels(self, doc_id: str | None = None, content: str | None = None) -> list[RouteLabel]:
+        """All labels, or one document's, or those given for exactly this content of it."""
+        with translated(self.uri, "read the labels"):
+            return list(self._labels.read(doc_id, content))
 
     # helpers --------------------------------------------------------------------------------------------------
 

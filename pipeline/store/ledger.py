@@ -121,7 +121,7 @@ class Ledger:
         there = set(self._tables.open(DOCUMENTS).schema.names)
         columns = [name for name in COLUMNS if name in there]
         for row in self._tables.ordered(DOCUMENTS, where, columns, ["source_uri"], _keys):
-            yield _from_row(row)
+            yield from_row(row)
 
 
 def _instant(moment: dt.datetime) -> str:
@@ -140,7 +140,7 @@ def _to_row(record: DocumentRecord) -> dict[str, Any]:
     return values
 
 
-def _from_row(row: dict[str, Any]) -> DocumentRecord:
+def from_row(row: dict[str, Any]) -> DocumentRecord:
     warnings, metadata = tuple(row.pop("warnings") or ()), json.loads(row.pop("metadata") or "{}")
     values = {name: value for name, value in row.items() if value is not None}  # what an older store lacks is a default
     return DocumentRecord(**values, warnings=warnings, metadata=metadata)

@@ -100,7 +100,7 @@ def documents_held(tables: Tables) -> dict[str, Held]:
 
 def rows(tables: Tables, where: str | None) -> Iterator[dict[str, Any]]:
     key = ["source_uri", "page", "modality", "id"]
-    yield from tables.ordered(CORPUS, where, _plain_columns(tables), key, _document_order)
+    yield from tables.ordered(CORPUS, where, plain_columns(tables), key, _document_order)
 
 
 def some(tables: Tables, where: str, columns: Sequence[str], limit: int) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def some(tables: Tables, where: str, columns: Sequence[str], limit: int) -> list
 def fetch(tables: Tables, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for group in groups(ids, GROUP):
-        for batch in tables.batches(CORPUS, is_one_of("id", group), _plain_columns(tables)):
+        for batch in tables.batches(CORPUS, is_one_of("id", group), plain_columns(tables)):
             found.update((row["id"], row) for row in batch.to_pylist())
     return found
 
@@ -330,5 +330,5 @@ def _ranked(found: Any, column: str, score: Any) -> list[tuple[str, float]]:
     return sorted(scored, key=lambda pair: (-pair[1], pair[0]))
 
 
-def _plain_columns(tables: Tables) -> list[str]:
+def plain_columns(tables: Tables) -> list[str]:
     return [name for name in tables.open(CORPUS).schema.names if name != "layout" and not is_vector_column(name)]

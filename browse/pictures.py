@@ -1,0 +1,84 @@
+"""Pictures: those of the store, drawn anew in the size that is asked for, and pages drawn from their file."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import anyio
+import anyio.to_thread
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import Response
+
+from browse.corpus import Corpus, as_jpeg
+from browse.forms import whole
+from browse.page_drawer import DrawnPage
+from pipeline.drawing import drawn
+from pipeline.errors import UsageError
+from pipeline.types import Box
+
+WIDTHS = (160, 320, 480, 960, 1280)
+FOR_EVER = "private, max-age=31536000, immutable"  # the name of a stored picture is made from its bytes
+A_WHILE = "private, max-age=300"
+ALONE = "default-src 'none'; sandbox"  # opened by itself a picture is nothing but a picture
+AT_ONCE = 2  # pictures that are drawn, so that searches find a free thread
+_limiters: dict[str, anyio.CapacityLimiter] = {}
+
+
+async def stored(request: Request) -> Response:
+    """A picture or page thumbnail of the store."""
+    corpus: Corpus = request.app.state.corpus
+    asset, width = request.path_params["asset_id"], _width(request)
+    content = await _in_turn("stored", partial(corpus.picture, asset, width))
+    return _picture(content, FOR_EVER)
+
+
+async def page_picture(request: Request) -> Response:
+    """A page that has no picture in the store, drawn from its file; with `box`, a place on it."""
+    corpus: Corpus = request.app.state.corpus
+    width, box = _width(request), _box(request)
+    content = await _in_turn(
+        "drawn", partial(_page, corpus, request.path_params["doc_id"], request.path_params["number"], width, box)
+    )
+    return _picture(content, A_WHILE)
+
+
+def _page(corpus: Corpus, doc_id: str, number: int, width: int, box: Box | None) -> bytes:
+    page = corpus.drawn_page(corpus.record(doc_id), number)
+    return as_jpeg(page.jpeg if box is None else _with_box(page, box), width)
+
+
+def _with_box(page: DrawnPage, box: Box) -> bytes:
+    made = io.BytesIO()
+    with Image.open(io.BytesIO(page.jpeg), formats=("JPEG",)) as picture:
+        drawn(picture, (page.width_pt, page.height_pt), [box]).save(made, "JPEG", quality=90)
+    return made.getvalue()
+
+
+async def _in_turn(kind: str, work: partial[bytes]) -> bytes:
+    if kind not in _limiters:
+        _limiters[kind] = anyio.CapacityLimiter(AT_ONCE)
+    return await anyio.to_thread.run_sync(work, limiter=_limiters[kind])
+
+
+def _picture(content: bytes, keep: str) -> Response:
+    headers = {"Cache-Control": keep, "Content-Security-Policy": ALONE, "Content-Disposition": "inline"}
+    return Response(content, media_type="image/jpeg", headers=headers)
+
+
+def _width(request: Request) -> int:
+    """One of a few widths, so that few sizes of one picture are made."""
+    asked = whole(request.query_params, "width", 480, least=1, most=10_000)
+    return next((width for width in WIDTHS if width >= asked), WIDTHS[-1])
+
+
+def _box(request: Request) -> Box | None:
+    given = request.query_params.get("box", "")
+    if not given:
+        return None
+    try:
+        x0, y0, x1, y1 = (max(-1e5, min(1e5, float(side))) for side in given.split(","))
+    except ValueError as error:
+        raise UsageError(f"box: {given[:60]!r} is not four numbers") from error
+    return x0, y0, x1, y1

@@ -1,0 +1,194 @@
+"""The web page: what it shows, whom it answers, and that no document gets to run anything in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from browsing import EVIL_URI, make_store, visiting
+
+from browse.guard import HEADERS, check_address
+from pipeline.config import Browse
+from pipeline.errors import UsageError
+from pipeline.store import Store, doc_id
+
+EVIL_ID, REPORT_ID, SCAN_ID = doc_id(EVIL_URI), doc_id("file:///docs/report.pdf"), doc_id("file:///docs/scan.pdf")
+VIEWS = ("/", "/?q=harbour", "/documents", f"/documents/{EVIL_ID}", f"/documents/{REPORT_ID}", "/status")
+TOKEN = "a token of some length"
+
+
+class Dangers(HTMLParser):
+    """What of a page could run or style something, as a browser reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        is_own = tag != "script" or given.get("src") == "/static/browse.js"
+        if not is_own or tag in ("style", "iframe", "object", "embed", "base"):
+            self.found.append(tag)
+        for name, value in given.items():
+            if (
+                name.startswith("on")
+                or name == "style"
+                or ("script:" in value.split("?")[0] and name in ("href", "src"))
+            ):
+                self.found.append(f"{tag} {name}={value}")
+
+
+def dangers(page: str) -> list[str]:
+    reader = Dangers()
+    reader.feed(page)
+    return reader.found
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return make_store(tmp_path_factory.mktemp("browse"))
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[httpx.Client]:
+    with visiting(store) as client:
+        yield client
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "/nowhere"])
+def test_every_answer_carries_the_headers_that_hold_a_browser_back(client: httpx.Client, view: str) -> None:
+    """Content-Security-Policy without any inline code, nosniff, no referrer; and no page has inline code or style."""
+    answer = client.get(view)
+
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert dangers(answer.text) == []
+
+
+@pytest.mark.parametrize("view", ["/?q=harbour+alert", "/documents", f"/documents/{EVIL_ID}", "/documents?q=%3Cscript"])
+def test_what_a_hostile_document_holds_is_text(client: httpx.Client, view: str) -> None:
+    """Title, name, heading, words, table cells, warnings: each is there, escaped."""
+    page = client.get(view).text
+
+    assert "&lt;script&gt;alert(" in page
+    assert "<script>alert" not in page
+    assert not re.search(r"<(img|svg)[^>]*\son\w+", page)
+    assert 'href="javascript:' not in page
+
+
+def test_a_danger_would_be_seen() -> None:
+    """The reader of dangers finds what it looks for."""
+    assert len(dangers("<script>a</script><p onclick=a style=b><a href='javascript:a'><iframe>")) == 5
+
+
+def test_a_search_shows_the_hit_its_words_and_why(client: httpx.Client) -> None:
+    """The document, the passage with the words marked, and the legs that found it."""
+    page = client.get("/answers?q=harbour").text
+
+    assert f"/documents/{REPORT_ID}?page=1" in page
+    assert "<mark>harbour</mark>" in page
+    assert "bm25" in page
+
+
+def test_a_page_hit_shows_where_on_it(client: httpx.Client) -> None:
+    """The stored page picture under the map and the boxes."""
+    page = client.get("/answers?q=sluice+gate&kind=page").text
+    picture = re.search(r'<image href="(/pictures/[^"]+)"', page)
+
+    assert 'class="box best"' in page
+    assert 'class="warm"' in page
+    assert picture
+    assert client.get(picture[1].replace("&amp;", "&")).headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ("source=scan", {"scan.pdf"}),
+        ("route=page", {"scan.pdf"}),
+        ("kind=page", {"scan.pdf"}),
+        ("since=2026-01-03", set()),
+        ("until=2026-01-01", set()),
+        ("since=2026-01-02&until=2026-01-02&route=page", {"scan.pdf"}),
+    ],
+)
+def test_filters_narrow_a_search(client: httpx.Client, filters: str, names: set[str]) -> None:
+    """By source, route, kind and the days of the last change, both included."""
+    page = client.get(f"/answers?q=the+gate&{filters}").text
+
+    assert set(re.findall(r'<h2><a href="[^"]+">([^<]+)</a>', page)) == names
+
+
+@pytest.mark.parametrize("bad", ["kind=x", "route=x", "since=yesterday", "k=0", "k=x", "k=9999"])
+def test_what_no_form_sends_is_one_line(client: httpx.Client, bad: str) -> None:
+    """400, and a line that says what was found."""
+    answer = client.get(f"/answers?q=a&{bad}")
+
+    assert (answer.status_code, answer.text.count('role="alert"')) == (400, 1)
+
+
+def test_a_document_shows_its_pages_routes_and_tables(client: httpx.Client) -> None:
+    """Page by page: the route with its reason and what is near, boxes with their rows, a table as a table."""
+    first, second = (client.get(f"/documents/{REPORT_ID}?page={number}").text for number in (1, 2))
+
+    assert "near <em>both</em>: figure is 0.076" in first
+    assert "<td>Elsa</td>" in first
+    assert f'data-row="{REPORT_ID}-text-0"' in first
+    assert "a second page" in second
+    assert "a second page" not in first
+
+
+def test_a_mail_shows_what_is_attached(client: httpx.Client) -> None:
+    """Both ways: from the mail to the file, and back."""
+    mail, file = doc_id("file:///docs/mail.eml"), doc_id("file:///docs/mail.eml!/tide.csv")
+
+    assert f'href="/documents/{file}"' in client.get(f"/documents/{mail}").text
+    assert f'href="/documents/{mail}"' in client.get(f"/documents/{file}").text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil:4280"])
+def test_another_name_for_this_machine_is_refused(client: httpx.Client, host: str) -> None:
+    """A site whose name was made to lead here (DNS rebinding) reads nothing."""
+    answer = client.get("/documents", headers={"Host": host})
+
+    assert (answer.status_code, "report.pdf" in answer.text) == (421, False)
+
+
+def test_without_the_token_nothing_is_shown(store: Store) -> None:
+    """Pages lead to the form, programs get 401; with the token, and with the cookie for it, all is there."""
+    with visiting(store, host="0.0.0.0", token=TOKEN) as client:
+        html = {"Accept": "text/html"}
+        shut = [client.get(view, headers=html).status_code for view in VIEWS]
+        wrong = client.post("/login", data={"token": "x"}, headers=html)
+        forged = client.get("/documents", headers={"Cookie": "docmill-4280=me.0000"})
+        bearer = client.get("/documents", headers={"Authorization": f"Bearer {TOKEN}"})
+        entered = client.post("/login", data={"token": TOKEN}, headers=html)
+        inside = client.get("/documents", headers=html)
+
+    assert shut == [303] * len(VIEWS)
+    assert (wrong.status_code, forged.status_code, bearer.status_code) == (403, 401, 200)
+    assert {"HttpOnly", "SameSite=Strict"} <= set(entered.headers["set-cookie"].split("; "))
+    assert inside.status_code == 200
+
+
+@pytest.mark.parametrize("browse", [Browse(host="0.0.0.0"), Browse(host="example.org"), Browse(token="short")])
+def test_an_open_address_needs_a_token(browse: Browse) -> None:
+    """Beyond this machine there is no page without one, and none that can be guessed."""
+    with pytest.raises(UsageError, match=r"browse\.token"):
+        check_address(browse)
+
+
+def test_pictures_are_drawn_anew_and_alone(client: httpx.Client) -> None:
+    """As JPEG in the size asked for, in a sandbox if opened by itself; names that are none are 400, not files."""
+    page = client.get(f"/documents/{SCAN_ID}").text
+    path = re.findall(r'href="(/pictures/[^"?]+)', page)[0]
+    answer = client.get(f"{path}?width=160")
+    strange = client.get("/pictures/..%2f..%2fetc%2fpasswd")
+
+    assert answer.content.startswith(b"\xff\xd8\xff")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert strange.status_code in (400, 404)
+    assert b"root" not in strange.content
