@@ -74,9 +74,7 @@ def test_what_a_hostile_document_holds_is_text(client: httpx.Client, view: str) 
     page = client.get(view).text
 
     assert "&lt;script&gt;alert(" in page
-    assert "<script>alert" not in page
-    assert not re.search(r"<(img|svg)[^>]*\son\w+", page)
-    assert 'href="javascript:' not in page
+    assert dangers(page) == []
 
 
 def test_a_danger_would_be_seen() -> None:
