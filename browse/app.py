@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -16,24 +16,24 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from browse import documents, finding, login, overview, pictures
-from browse.corpus import Corpus, Load, NotThere
+from browse.browsed import Browsed, NotThere
 from browse.forms import TooLarge
 from browse.guard import Guard, Keys
 from browse.render import page
 from pipeline.config import Settings
 from pipeline.errors import DocmillError, StoreBusy, UsageError
-from pipeline.ingest import models_of
+from pipeline.search import Searcher
 
 STATIC = Path(__file__).with_name("static")
 
 
-def make_app(settings: Settings, load: Load = models_of, *, warm: bool = True) -> ASGIApp:
-    """The whole application over one store; `load` gives the models that settings name. With `warm` they load while it
-    starts, not with the first search.
+def make_app(settings: Settings, searcher: Callable[[], Searcher] | None = None, *, warm: bool = True) -> ASGIApp:
+    """The whole application over one store. With `warm` models load while it starts, not with the first search;
+    `searcher` gives what answers in place of what the settings describe.
 
     Raises `UsageError` if there is no store.
     """
-    corpus, keys = Corpus(settings, load), Keys(settings.browse)
+    corpus, keys = Browsed(settings, searcher), Keys(settings.browse)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

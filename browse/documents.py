@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from browse.corpus import Corpus, NotThere
+from browse.browsed import Browsed, NotThere
 from browse.forms import whole
 from browse.page_drawer import can_draw
 from browse.places import Shape, around, shape
@@ -44,7 +44,7 @@ class Sheet:
 
 def documents(request: Request) -> Response:
     """The list, filtered and in parts."""
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     given = request.query_params
     state, order = given.get("state", ""), given.get("order", "name")
     if state and state not in STATES:
@@ -84,7 +84,7 @@ def by_source(request: Request) -> Response:
 
 def document(request: Request) -> Response:
     """One document and one of its pages."""
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     record = corpus.record(request.path_params["doc_id"])
     pages = corpus.store.outline(record.doc_id)
     here = _chosen_page(pages, request)
@@ -119,7 +119,7 @@ def document(request: Request) -> Response:
 
 def page_sheet(request: Request) -> Response:
     """The picture of a page that must be drawn, with its boxes: a part of the page of its document."""
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     doc_id, number = request.path_params["doc_id"], request.path_params["number"]
     record = corpus.record(doc_id)
     drawn = corpus.drawn_page(record, number)
@@ -171,12 +171,12 @@ def _signals(here: PageOutline | None) -> dict[str, Any]:
     return {} if read is None else {name: getattr(read, name) for name in read.__slots__}
 
 
-def _tree(corpus: Corpus, record: DocumentRecord, depth: int = DEPTH) -> Branch:
+def _tree(corpus: Browsed, record: DocumentRecord, depth: int = DEPTH) -> Branch:
     children = corpus.store.children(record.source_uri) if depth else []
     return Branch(record, tuple(_tree(corpus, child, depth - 1) for child in children))
 
 
-def _parents(corpus: Corpus, record: DocumentRecord) -> list[DocumentRecord]:
+def _parents(corpus: Browsed, record: DocumentRecord) -> list[DocumentRecord]:
     """The file that a document is in, and the one that that is in; the outermost first."""
     found: list[DocumentRecord] = []
     while record.parent and len(found) < 2 * DEPTH:

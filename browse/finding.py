@@ -13,13 +13,13 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from browse.corpus import Corpus
+from browse.browsed import Browsed
 from browse.forms import Asked, read_body, whole
 from browse.page_drawer import PDF
 from browse.places import Overlay, overlay
 from browse.render import page
+from pipeline.answer import Answer
 from pipeline.errors import UsageError
-from pipeline.search import LEGS, Answer
 from pipeline.store import doc_id
 from pipeline.types import Hit
 from pipeline.wording import snippet, words_to_mark
@@ -32,6 +32,7 @@ LEG_NAMES = {
     "page": "pages by meaning",
     "maxsim": "pages, late interaction",
     "bm25": "words",
+    "rerank": "read again by a cross-encoder",
 }
 
 
@@ -90,14 +91,14 @@ async def answers_like(request: Request) -> Response:
 
 
 def _like(request: Request, asked: Asked, number: int, content: bytes) -> Response:
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     started = time.perf_counter()
     answer = search_bytes(corpus, asked, number, content)
     groups = grouped(corpus, answer, [])
     return page(request, "answers.html", **_values(asked, answer, groups, started, is_example=True))
 
 
-def search_bytes(corpus: Corpus, asked: Asked, number: int, content: bytes) -> Answer:
+def search_bytes(corpus: Browsed, asked: Asked, number: int, content: bytes) -> Answer:
     """Rows like a picture or a page that somebody sent. Raises `UsageError` if it cannot be read."""
     with tempfile.TemporaryDirectory(prefix="docmill-browse-") as folder:
         path = Path(folder) / "the picture"
@@ -108,8 +109,11 @@ def search_bytes(corpus: Corpus, asked: Asked, number: int, content: bytes) -> A
             raise UsageError(str(error).replace(f"{path}: ", "").replace(str(path), "the picture")) from error
 
 
-def _answered(corpus: Corpus, asked: Asked) -> dict[str, Any]:
+def _answered(corpus: Browsed, asked: Asked) -> dict[str, Any]:
     started = time.perf_counter()
+    if asked.like:
+        answer = corpus.search_like(asked.like, asked.scope())
+        return _values(asked, answer, grouped(corpus, answer, []), started, is_example=True)
     if not asked.q.strip():
         return _values(asked, None, [], started)
     answer = corpus.search(asked.q, asked.scope())
@@ -139,7 +143,7 @@ def marked_words(query: str) -> list[str]:
     return [word for word in words if len(word) > 3 or not word.isascii()] or words
 
 
-def grouped(corpus: Corpus, answer: Answer, words: Sequence[str]) -> list[Group]:
+def grouped(corpus: Browsed, answer: Answer, words: Sequence[str]) -> list[Group]:
     """The hits by document, documents in order of their best hit."""
     rows = corpus.store.fetch([hit.id for hit in answer.hits])
     documents = list(dict.fromkeys(doc_id(hit.source_uri) for hit in answer.hits))
@@ -166,7 +170,9 @@ def _found(
     words: Sequence[str],
 ) -> Found:
     legs = tuple(
-        Leg(name, LEG_NAMES[name], hit.legs[name]["rank"], hit.legs[name]["score"]) for name in LEGS if name in hit.legs
+        Leg(name, LEG_NAMES[name], hit.legs[name]["rank"], hit.legs[name]["score"])
+        for name in LEG_NAMES
+        if name in hit.legs
     )
     document = row["doc_id"]
     asset, laid = row["asset_id"], None

@@ -5,21 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import cast
 from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from pipeline.errors import UsageError
-from pipeline.search import KINDS, Scope
+from pipeline.filters import ROUTES, Filter
+from pipeline.scope import KINDS, Scope
 from pipeline.store import sql_literal
 from pipeline.types import Modality
 
 HITS, MOST_HITS = 20, 200
 MOST_QUERY = 2_000  # characters
 FORM_BYTES = 100_000
-PATHS = ("text", "image", "page", "both")
 
 
 class TooLarge(UsageError):
@@ -37,6 +37,7 @@ class Asked:
     since: str = ""
     until: str = ""
     k: int = HITS
+    like: str = ""  # id of a row
 
     @classmethod
     def read(cls, given: QueryParams) -> Asked:
@@ -44,17 +45,19 @@ class Asked:
         kind, route = given.get("kind", ""), given.get("route", "")
         if kind and kind not in KINDS:
             raise UsageError(f"kind: {kind[:40]!r} is none of {', '.join(KINDS)}")
-        if route and route not in PATHS:
-            raise UsageError(f"route: {route[:40]!r} is none of {', '.join(PATHS)}")
+        if route and route not in ROUTES:
+            raise UsageError(f"route: {route[:40]!r} is none of {', '.join(ROUTES)}")
         k = whole(given, "k", HITS, least=1, most=MOST_HITS)
         since, until = (_day(given, name) for name in ("since", "until"))
         source = given.get("source", "").strip()
-        return cls(given.get("q", "")[:MOST_QUERY], kind, source[:500], route, since, until, k)
+        return cls(
+            given.get("q", "")[:MOST_QUERY], kind, source[:500], route, since, until, k, given.get("like", "")[:200]
+        )
 
     @property
     def parameters(self) -> dict[str, object]:
         """As they stand in an address; the usual number of hits is left out."""
-        names = ("q", "kind", "source", "route", "since", "until")
+        names = ("q", "kind", "source", "route", "since", "until", "like")
         return {name: getattr(self, name) for name in names} | {"k": self.k if self.k != HITS else ""}
 
     @property
@@ -63,21 +66,17 @@ class Asked:
         return sum(bool(value) for value in (self.source, self.route, self.since, self.until))
 
     def scope(self) -> Scope:
-        return Scope(self.k, cast(Modality, self.kind) if self.kind in get_args(Modality) else None, self._where())
+        kind = cast(Modality, self.kind) if self.kind else None
+        return Scope(self.k, kind, filter=self._filter())
 
-    def _where(self) -> str | None:
-        parts = []
-        if self.source:
-            written = {self.source.lower(), quote(self.source, safe="/:!~?&=#+,;@").lower()}
-            looked_for = (f"contains(lower(source_uri), {sql_literal(part)})" for part in sorted(written))
-            parts.append(" OR ".join(looked_for))
-        if self.route:
-            parts.append(f"route = {sql_literal(self.route)}")
-        if self.since:
-            parts.append(_changed(">=", dt.date.fromisoformat(self.since)))
-        if self.until:
-            parts.append(_changed("<", dt.date.fromisoformat(self.until) + dt.timedelta(days=1)))
-        return " AND ".join(f"({part})" for part in parts) or None
+    def _filter(self) -> Filter:
+        """A part of a name is looked for whatever its case; a pattern with * is one over whole URIs."""
+        until = dt.date.fromisoformat(self.until) + dt.timedelta(days=1) if self.until else None
+        pattern = self.source if "*" in self.source else ""
+        written = {self.source.lower(), quote(self.source, safe="/:!~?&=#+,;@").lower()}
+        parts = (f"contains(lower(source_uri), {sql_literal(part)})" for part in sorted(written))
+        where = " OR ".join(parts) if self.source and not pattern else None
+        return Filter(pattern or (), since=self.since or None, until=until, route=self.route or None, where=where)
 
 
 def whole(given: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int = 10**9) -> int:
@@ -116,8 +115,3 @@ def _day(given: QueryParams, name: str) -> str:
         except ValueError as error:
             raise UsageError(f"{name}: {value[:40]!r} is not a day, such as 2026-03-31") from error
     return value
-
-
-def _changed(sign: str, day: dt.date) -> str:
-    moment = f"timestamp '{day:%Y-%m-%d}T00:00:00Z'"
-    return f"source_modified_at {sign} {moment} OR (source_modified_at IS NULL AND ingested_at {sign} {moment})"

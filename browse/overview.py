@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from browse.corpus import Corpus
+from browse.browsed import Browsed
 from browse.render import page
 from pipeline.config import Settings
 from pipeline.embed.catalog import TASKS, catalog
@@ -31,7 +31,7 @@ class Column:
 
 def status(request: Request) -> Response:
     """All of it on one page."""
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     store = corpus.store
     found = status_of(corpus.settings, store, COUNTED)
     versions = store.kept_versions()
@@ -61,6 +61,7 @@ def _licences(settings: Settings) -> dict[str, str]:
     live = in_force(settings)
     named = {"unified": live.unified, "pages": live.pages_model} | ({"text": live.text} if live.text else {})
     own = {name: model.licence for name, model in live.models.items()}
+    known: dict[str, dict[str, str]]
     known = {task: {name: entry.licence for name, entry in catalog(task).items()} | own for task in TASKS}
     known["unified"] = known["pictures"] | known["text"] | known["unified"]
     return {task: known[task].get(name.partition("@")[0], "") for task, name in named.items()}

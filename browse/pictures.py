@@ -11,7 +11,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from browse.corpus import Corpus, as_jpeg
+from browse.browsed import Browsed, as_jpeg
 from browse.forms import whole
 from browse.page_drawer import DrawnPage
 from pipeline.drawing import drawn
@@ -28,7 +28,7 @@ _limiters: dict[str, anyio.CapacityLimiter] = {}
 
 async def stored(request: Request) -> Response:
     """A picture or page thumbnail of the store."""
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     asset, width = request.path_params["asset_id"], _width(request)
     content = await _in_turn("stored", partial(corpus.picture, asset, width))
     return _picture(content, FOR_EVER)
@@ -36,7 +36,7 @@ async def stored(request: Request) -> Response:
 
 async def page_picture(request: Request) -> Response:
     """A page that has no picture in the store, drawn from its file; with `box`, a place on it."""
-    corpus: Corpus = request.app.state.corpus
+    corpus: Browsed = request.app.state.corpus
     width, box = _width(request), _box(request)
     content = await _in_turn(
         "drawn", partial(_page, corpus, request.path_params["doc_id"], request.path_params["number"], width, box)
@@ -44,7 +44,7 @@ async def page_picture(request: Request) -> Response:
     return _picture(content, A_WHILE)
 
 
-def _page(corpus: Corpus, doc_id: str, number: int, width: int, box: Box | None) -> bytes:
+def _page(corpus: Browsed, doc_id: str, number: int, width: int, box: Box | None) -> bytes:
     page = corpus.drawn_page(corpus.record(doc_id), number)
     return as_jpeg(page.jpeg if box is None else _with_box(page, box), width)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from browse.app import make_app
 from pipeline.config import Browse, Settings
 from pipeline.layout import dump_layout
+from pipeline.search import Searcher
 from pipeline.store import Models, RowFile, Store, doc_id, open_store
 from pipeline.types import DocumentRecord, Row, TextLine
 
@@ -107,13 +108,16 @@ def make_store(folder: Path) -> Store:
     return store
 
 
-def load(_: Settings) -> tuple[WordUnified, WordPages]:
-    return WordUnified(), WordPages()
+def searcher_of(settings: Settings) -> Callable[[], Searcher]:
+    """With models that compute, over the table as it is at each search."""
+    return lambda: Searcher(open_store(settings.store).snapshot(), WordUnified(), WordPages(), settings.search)
 
 
 @contextmanager
 def visiting(store: Store | str, base: str = "http://127.0.0.1:4280", **browse: object) -> Iterator[httpx.Client]:
     """A client of the page over a store; `browse` are settings of `[browse]`."""
     settings = Settings(store=store if isinstance(store, str) else store.uri, browse=Browse.model_validate(browse))
-    with TestClient(make_app(settings, load, warm=False), base_url=base, follow_redirects=False) as client:
+    with TestClient(
+        make_app(settings, searcher_of(settings), warm=False), base_url=base, follow_redirects=False
+    ) as client:
         yield client  # type: ignore[misc]

@@ -57,6 +57,7 @@ function setUpSearch(form) {
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); ask(); });
   form.addEventListener("input", (event) => {
     if (event.target === box && file) { file = null; $("example").hidden = true; }
+    if (event.target === box && $("like")) $("like").remove();
     if (event.target !== $("picture")) soon();
   });
   form.addEventListener("reset", (event) => {

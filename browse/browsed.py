@@ -1,4 +1,4 @@
-"""The store that is looked at, as it is now: opened anew after a commit, its models loaded once."""
+"""The store that is looked at, as it is now, and what is kept of it between two looks."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from PIL import Image
 
+import pipeline.corpus
 from browse.page_drawer import DrawnPage, PageDrawer
+from pipeline.answer import Answer
 from pipeline.config import Settings
 from pipeline.doubt import Doubt, doubt
-from pipeline.embed import PageModel, Unified
 from pipeline.errors import StoreError, UsageError
 from pipeline.example import read_example
-from pipeline.ingest import models_of
-from pipeline.ingest.in_force import in_force, names_of
-from pipeline.search import Answer, Scope, Searcher
-from pipeline.store import Names, RoutedPage, Store, open_store
+from pipeline.scope import Scope, split_phrases
+from pipeline.search import Searcher
+from pipeline.store import RoutedPage, Store, open_store
 from pipeline.types import DocumentRecord
 
 PICTURE_FORMATS = ("JPEG", "PNG")  # as the store keeps pictures
@@ -29,7 +29,6 @@ QUALITY = 82
 KEPT_PICTURES = 512
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-Load = Callable[[Settings], tuple[Unified, PageModel]]
 
 
 class NotThere(UsageError):
@@ -42,16 +41,6 @@ class Judged:
 
     page: RoutedPage
     doubt: Doubt | None
-
-
-@dataclass(frozen=True, slots=True)
-class Searching:
-    """A searcher over one version of the table."""
-
-    version: int
-    names: Names
-    models: tuple[Unified, PageModel]
-    searcher: Searcher
 
 
 class Kept(Generic[Key, Value]):
@@ -74,14 +63,14 @@ class Kept(Generic[Key, Value]):
         return value
 
 
-class Corpus:
+class Browsed:
     """What the views are made of. One search runs at a time; reads of the store do not wait for it."""
 
-    def __init__(self, settings: Settings, load: Load = models_of) -> None:
-        """`load` gives the models that settings name. Raises `UsageError` if there is no store."""
-        self.settings, self._load = settings, load
+    def __init__(self, settings: Settings, searcher: Callable[[], Searcher] | None = None) -> None:
+        """`searcher` gives what answers searches of the table as it is. Raises `UsageError` if there is no store."""
+        self.settings = settings
         self._store = open_store(settings.store)
-        self._searching: Searching | None = None
+        self._searcher = searcher or _searcher_of(settings)
         self._lock, self._judging = threading.Lock(), threading.Lock()
         self._judged: tuple[int, tuple[Judged, ...]] | None = None
         self._pictures: Kept[tuple[str, int], bytes] = Kept(KEPT_PICTURES)
@@ -104,14 +93,21 @@ class Corpus:
             return  # who asks is told
 
     def search(self, query: str, scope: Scope) -> Answer:
-        """Raises `UsageError` for a filter or a query that cannot be read."""
+        """Words in double quotes must stand in a row as they are. Raises `UsageError` for a filter or a query that
+        cannot be read."""
+        words, phrases = split_phrases(query)
         with self._lock:
-            return self._current().searcher.answer_many([query], scope)[0]
+            return self._searcher().answer_many([words], replace(scope, phrases=phrases))[0]
+
+    def search_like(self, id: str, scope: Scope) -> Answer:
+        """Rows like the row of this id. Raises `UsageError` if there is none."""
+        with self._lock:
+            return self._searcher().answer_similar(id, scope)
 
     def search_file(self, path: Path, number: int, scope: Scope) -> Answer:
         """Rows like the picture or the page of a PDF, which a parse worker reads. Raises `UsageError`."""
         with read_example(path, number, self.settings) as example, self._lock:
-            return self._current().searcher.answer_picture(example.picture.path, scope, example.page)
+            return self._searcher().answer_picture(example.picture.path, scope, example.page)
 
     def judged(self) -> tuple[Judged, ...]:
         """All routed pages, the doubtful ones first, in order of source and page among equals."""
@@ -138,17 +134,10 @@ class Corpus:
         """A page whose picture is not in the store, drawn from its file. Raises `UsageError` if that cannot be."""
         return self._drawer.draw(record, number)
 
-    def _current(self) -> Searching:
-        """The searcher over the newest version; models are loaded again only if the store was moved to others."""
-        version = self._store.version()
-        if self._searching is None or self._searching.version != version:
-            store, names = open_store(self.settings.store), names_of(in_force(self.settings))
-            before = self._searching
-            models = before.models if before and before.names == names else self._load(self.settings)
-            searcher = Searcher(store, *models, self.settings.search)
-            self._store = store
-            self._searching = Searching(version, names, models, searcher)
-        return self._searching
+
+def _searcher_of(settings: Settings) -> Callable[[], Searcher]:
+    corpus = pipeline.corpus.Corpus(settings)
+    return lambda: corpus.searcher
 
 
 def as_jpeg(content: bytes, width: int) -> bytes:
