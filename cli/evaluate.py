@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,19 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, one_line, print_line, warn
-from pipeline.corpus import open_searcher
+from pipeline.config import Settings
+from pipeline.embed import PageModel, Unified
 from pipeline.errors import UsageError
 from pipeline.evaluate import Report, judged, read_set
 from pipeline.evaluate import evaluate as measure
 from pipeline.evaluate.beir import unpack as write_documents
 from pipeline.evaluate.figures import METRICS
+from pipeline.evaluate.hold_out import hold_out
 from pipeline.evaluate.measure import Tell
 from pipeline.evaluate.report import Section, figure_text, several
+from pipeline.ingest.open import models_of
+from pipeline.search import Searcher
+from pipeline.store import open_store
 
 
 @click.command()
@@ -28,6 +34,14 @@ from pipeline.evaluate.report import Section, figure_text, several
     "--qrels", type=click.Path(path_type=Path), metavar="FILE", help="Judgements, if they stand by themselves."
 )
 @click.option("--split", default="test", show_default=True, help="Judgements of a BEIR folder: qrels/SPLIT.tsv.")
+@click.option(
+    "--questions",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Questions of each kind that are taken from the corpus, without QUERIES.",
+)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything that is drawn by lot."
 )
@@ -39,26 +53,33 @@ from pipeline.evaluate.report import Section, figure_text, several
 )
 @common_options
 def evaluate(
-    common: Common, queries: Path | None, qrels: Path | None, split: str, seed: int, unpack: Path | None
+    common: Common, queries: Path | None, qrels: Path | None, split: str, count: int, seed: int, unpack: Path | None
 ) -> int | None:
     """Measure what searches find: by each leg and by all together, with 95 % intervals, and how long they take.
 
     QUERIES is a file of JSON lines {"id", "text", "answers": ["report.pdf#3", ...]}, a table with tabs, or a folder in
     BEIR's layout. An answer is a document, by its URI, the end of its path, or its file's name, or a page of one.
+    Without QUERIES headings, titles, captions and lines of pages are asked for, in a copy of (part of) the store in
+    which the rows they stand above no longer hold them.
     """
-    if queries is None:
-        raise click.UsageError("--unpack goes with a folder in BEIR's layout" if unpack else "give QUERIES")
-    if unpack is not None:
+    if queries is None and (unpack or qrels):
+        raise click.UsageError("--unpack and --qrels go with QUERIES")
+    if unpack is not None and queries is not None:
         print_line(f"{several(write_documents(queries, unpack), 'document')} in {one_line(str(unpack))}")
         return None
-    found = read_set(queries, qrels, split)
-    searcher = open_searcher(common.settings)
-    if not any(searcher.store.count().values()):
-        raise UsageError(f"{searcher.store.uri}: nothing is indexed yet; `docmill ingest` fills the store")
-    with _telling("asking") as tell:
-        report = measure(
-            searcher, judged(searcher.store, found.queries), found.name, seed=seed, notes=found.notes, tell=tell
-        )
+    found = None if queries is None else read_set(queries, qrels, split)
+    settings = common.settings
+    store = open_store(settings.store)
+    if not any(store.count().values()):
+        raise UsageError(f"{store.uri}: nothing is indexed yet; `docmill ingest` fills the store")
+    models = models_of(settings)
+    searcher = Searcher(store, *models, settings.search)
+    if found is not None:
+        with _telling("asking") as tell:
+            places = judged(store, found.queries)
+            report = measure(searcher, places, found.name, seed=seed, notes=found.notes, tell=tell)
+    else:
+        report = _known_items(searcher, models, settings, count, seed)
     if common.json:
         print_line(json_line(report.contract()))
     else:
@@ -66,6 +87,31 @@ def evaluate(
     for note in report.notes:
         warn(note)
     return None
+
+
+def _known_items(
+    live: Searcher, models: tuple[Unified, PageModel], settings: Settings, count: int, seed: int
+) -> Report:
+    """The store measured with questions from the corpus, in a copy that does not hold their texts."""
+    with tempfile.TemporaryDirectory(prefix="docmill-") as folder:
+        with _telling("taking the questions' texts out of a copy"):
+            held = hold_out(live.store, *models, count=count, folder=Path(folder))
+        if not held.queries:
+            raise UsageError(
+                f"{live.store.uri}: no heading, title or caption in it is fit to be asked with; give your own QUERIES"
+            )
+        with _telling("asking") as tell:
+            return measure(
+                Searcher(held.store, *models, settings.search),
+                held.queries,
+                "the corpus itself",
+                seed=seed,
+                notes=held.notes,
+                known_items=True,
+                left_out=held.left_out,
+                live=live,
+                tell=tell,
+            )
 
 
 @contextmanager
@@ -92,7 +138,7 @@ def _show(report: Report, out: Console) -> None:
 
 def _table(section: Section) -> Table:
     title = f"{section.title}, {several(section.queries, 'query', 'queries')}"
-    table = Table("leg", *METRICS, box=None, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    table = Table("leg", *METRICS, box=None, padding=(0, 1, 0, 0), title=title, title_justify="left")
     for number, leg in enumerate(section.legs):
         table.add_row(leg.name, *(figure_text(leg.figures[name]) for name in METRICS), style="" if number else "bold")
     return table

@@ -105,7 +105,7 @@ def test_mistakes_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.Capture
         ([str(tmp_path / "none.tsv")], "none.tsv: cannot be read"),
         ([str(queries), "--store", str(tmp_path / "none")], "docmill ingest"),
         ([str(queries), "--store", empty], "nothing is indexed yet"),
-        (["--unpack", str(tmp_path / "x")], "--unpack goes with"),
+        (["--unpack", str(tmp_path / "x")], "--unpack and --qrels go with QUERIES"),
     ]:
         assert run(["evaluate", *arguments]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()[-1:]

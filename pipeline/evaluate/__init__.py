@@ -23,12 +23,14 @@ def evaluate(
     notes: Sequence[str] = (),
     known_items: bool = False,
     left_out: Mapping[str, Set[str]] | None = None,
+    live: Searcher | None = None,
     tell: Tell = NOBODY,
 ) -> Report:
-    """Ask all queries and measure. `left_out` are rows, by query id, that count neither as right nor as wrong."""
-    store = searcher.store
-    sections = tabulate(searcher, ask(searcher, queries, left_out, tell), Rows(store)).sections(seed)
-    times, timed = latency(searcher, queries)
+    """Ask all queries and measure. `left_out` are rows, by query id, that count neither as right nor as wrong; `live`
+    is the searcher whose store is reported on and whose latency is measured, if it is another one."""
+    store = (live or searcher).store
+    sections = tabulate(searcher, ask(searcher, queries, left_out, tell), Rows(searcher.store)).sections(seed)
+    times, timed = latency(live or searcher, queries)
     missing = sum(len(one.missing) for one in queries)
     all_notes = [*notes, *notes_of(sections), *_missing(queries, missing)]
     return Report(

@@ -83,9 +83,10 @@ def figure_text(figure: Figure) -> str:
     """A figure with its interval, for people.
 
     >>> figure_text(Figure(0.5, 0.41, 0.6))
-    '0.500 (0.41-0.60)'
+    '0.500 .41-.60'
     """
-    return f"{figure.value:.3f} ({figure.low:.2f}-{figure.high:.2f})"
+    low, high = (f"{end:.2f}".removeprefix("0") for end in (figure.low, figure.high))
+    return f"{figure.value:.3f} {low}-{high}"
 
 
 def several(count: int, one: str, many: str = "") -> str:
