@@ -22,6 +22,7 @@ from pipeline.evaluate.beir import unpack as write_documents
 from pipeline.evaluate.figures import METRICS
 from pipeline.evaluate.hold_out import hold_out
 from pipeline.evaluate.measure import Tell
+from pipeline.evaluate.page import page
 from pipeline.evaluate.report import Section, figure_text, several
 from pipeline.ingest.open import models_of
 from pipeline.search import Searcher
@@ -46,6 +47,9 @@ from pipeline.store import open_store
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything that is drawn by lot."
 )
 @click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures as a page with charts, too."
+)
+@click.option(
     "--unpack",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -53,7 +57,14 @@ from pipeline.store import open_store
 )
 @common_options
 def evaluate(
-    common: Common, queries: Path | None, qrels: Path | None, split: str, count: int, seed: int, unpack: Path | None
+    common: Common,
+    queries: Path | None,
+    qrels: Path | None,
+    split: str,
+    count: int,
+    seed: int,
+    html: Path | None,
+    unpack: Path | None,
 ) -> int | None:
     """Measure what searches find: by each leg and by all together, with 95 % intervals, and how long they take.
 
@@ -67,6 +78,8 @@ def evaluate(
     if unpack is not None and queries is not None:
         print_line(f"{several(write_documents(queries, unpack), 'document')} in {one_line(str(unpack))}")
         return None
+    if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
+        raise UsageError(f"{html}: cannot be written; name a file in a folder that is there")
     found = None if queries is None else read_set(queries, qrels, split)
     settings = common.settings
     store = open_store(settings.store)
@@ -80,6 +93,8 @@ def evaluate(
             report = measure(searcher, places, found.name, seed=seed, notes=found.notes, tell=tell)
     else:
         report = _known_items(searcher, models, settings, count, seed)
+    if html is not None:
+        _write(html, page(report))
     if common.json:
         print_line(json_line(report.contract()))
     else:
@@ -87,6 +102,13 @@ def evaluate(
     for note in report.notes:
         warn(note)
     return None
+
+
+def _write(html: Path, text: str) -> None:
+    try:
+        html.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{html}: cannot be written: {error.strerror or error}") from error
 
 
 def _known_items(

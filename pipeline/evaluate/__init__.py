@@ -29,7 +29,8 @@ def evaluate(
     """Ask all queries and measure. `left_out` are rows, by query id, that count neither as right nor as wrong; `live`
     is the searcher whose store is reported on and whose latency is measured, if it is another one."""
     store = (live or searcher).store
-    sections = tabulate(searcher, ask(searcher, queries, left_out, tell), Rows(searcher.store)).sections(seed)
+    table = tabulate(searcher, ask(searcher, queries, left_out, tell), Rows(searcher.store))
+    sections = table.sections(seed)
     times, timed = latency(live or searcher, queries)
     missing = sum(len(one.missing) for one in queries)
     all_notes = [*notes, *notes_of(sections), *_missing(queries, missing)]
@@ -46,6 +47,7 @@ def evaluate(
         timed=timed,
         notes=tuple(all_notes),
         seed=seed,
+        misses=tuple(table.misses),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.evaluate.figures import figures, of_query, percentiles
 from pipeline.evaluate.places import Judged, Rows
-from pipeline.evaluate.report import ALL_LEGS, Leg, Section, To
+from pipeline.evaluate.report import ALL_LEGS, Leg, Miss, Section, To
 from pipeline.mix import merge
 from pipeline.search import KINDS, LEGS, Candidates, Scope, Searcher
 from pipeline.types import Modality
@@ -38,10 +38,18 @@ class Table:
     """Metrics of queries: a row for each query and leg, by section."""
 
     values: dict[tuple[To, str], list[list[float]]] = field(default_factory=dict)
+    gains: dict[To, dict[str, float]] = field(default_factory=dict)
+    misses: list[Miss] = field(default_factory=list)
 
-    def add(self, rankings: Mapping[tuple[To, str], Sequence[str]], relevant: Mapping[str, float]) -> None:
+    def add(self, judged: Judged, rankings: Mapping[tuple[To, str], Sequence[str]]) -> None:
+        relevant = judged.relevant
         for key, ranked in rankings.items():
             self.values.setdefault(key, []).append(of_query(ranked, relevant))
+        for to in {to for to, _ in rankings}:
+            self.gains.setdefault(to, {})[judged.query.id] = self.values[to, ALL_LEGS][-1][0]
+        ranked = next((ranked for (_, leg), ranked in rankings.items() if leg == ALL_LEGS), [])
+        if not set(ranked[:10]) & relevant.keys():
+            self.misses.append(Miss(judged.query.text, tuple(relevant), next(iter(ranked), "")))
 
     def sections(self, seed: int = 0) -> tuple[Section, ...]:
         """Sections in a fixed order, legs with all of them first."""
@@ -51,7 +59,7 @@ class Table:
     def _section(self, to: To, seed: int) -> Section:
         legs = [leg for leg in ORDER if (to, leg) in self.values]
         made = tuple(Leg(leg, figures(np.array(self.values[to, leg]), seed)) for leg in legs)
-        return Section(to, len(self.values[to, legs[0]]) if legs else 0, made)
+        return Section(to, len(self.values[to, legs[0]]) if legs else 0, made, self.gains.get(to, {}))
 
 
 def ask(
@@ -75,9 +83,7 @@ def tabulate(searcher: Searcher, asked: Sequence[Asked] | Iterator[Asked], rows:
     table = Table()
     kinds = [kind for kind, count in searcher.store.count().items() if count]
     for one in asked:
-        table.add(
-            {key: units_of(one, ids, rows) for key, ids in rankings(searcher, one, kinds).items()}, one.judged.relevant
-        )
+        table.add(one.judged, {key: units_of(one, ids, rows) for key, ids in rankings(searcher, one, kinds).items()})
     return table
 
 
