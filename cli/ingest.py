@@ -18,6 +18,7 @@ from rich.table import Table
 from cli.output import EXIT_QUARANTINED, Common, common_options, console, json_line, print_line, short_name, warn
 from pipeline.config import Settings
 from pipeline.errors import UsageError
+from pipeline.ingest.stopwatch import PARSING
 from pipeline.sources.listing import discover, pages
 from pipeline.sources.web.addresses import check_settings
 
@@ -46,6 +47,9 @@ NAMED = 5  # failures and slow documents that the summary names
 @click.option("--workers", type=click.IntRange(0, 256), help="Parse workers.  [default: one a core]")
 @click.option("--shards", type=click.IntRange(0, 10_000), default=0, help="Cut the work into N runs for all workers.")
 @click.option("--refresh", is_flag=True, help="Read again, too, what other settings or an older docmill made.")
+@click.option(
+    "--profile", is_flag=True, help="Say where the time went, by stage; a first use includes loading the model."
+)
 @click.option("--allow-mass-delete", is_flag=True, help="Delete even if most documents of a folder are gone.")
 @common_options
 def ingest(
@@ -61,6 +65,7 @@ def ingest(
     workers: int | None,
     shards: int,
     refresh: bool,
+    profile: bool,
     allow_mass_delete: bool,
 ) -> int | None:
     """Read SOURCE... into the store: files, folders, globs, URLs, or @list.txt with one of them a line.
@@ -96,6 +101,7 @@ def ingest(
         refresh=refresh,
         allow_mass_delete=allow_mass_delete,
         shards=shards,
+        profile=profile,
     )
 
 
@@ -108,6 +114,7 @@ def ingest_now(
     refresh: bool = False,
     allow_mass_delete: bool = False,
     shards: int = 0,
+    profile: bool = False,
 ) -> int | None:
     """Run the flow on sources or a manifest and print its summary; gives the exit code."""
     overrides = {**({"store": common.store} if common.store is not None else {}), **overrides}
@@ -132,9 +139,11 @@ def ingest_now(
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
         summary = _run(settings, fields, tell)
     if common.json:
-        print_line(json_line(summary.contract()))
+        print_line(json_line(summary.contract() | ({"stages": dict(summary.stages)} if profile else {})))
     else:
         _show(summary, console())
+        if profile and summary.stages:
+            _show_stages(summary, console())
     return EXIT_QUARANTINED if summary.has_quarantine else None
 
 
@@ -243,6 +252,16 @@ def _show(summary: Summary, out: Console) -> None:
         out.print("in quarantine (`docmill quarantine ls` shows all):")
         for record in summary.failures[:NAMED]:
             out.print(f"  {short_name(record.source_uri)}: {record.message}")
+
+
+def _show_stages(summary: Summary, out: Console) -> None:
+    """Seconds by stage; nothing for a run that had nothing to do."""
+    table = Table("stage", "seconds", "of the run", box=None, padding=(0, 2, 0, 0))
+    for stage, seconds in summary.stages.items():
+        share = seconds / summary.seconds if summary.seconds else 0.0
+        beside = stage == PARSING
+        table.add_row(stage, f"{seconds:,.1f}", "beside it" if beside else f"{share:.0%}")
+    out.print(table)
 
 
 def _sources_line(summary: Summary) -> str:

@@ -163,7 +163,8 @@ def _work(run: Ingest, planned: Plan) -> None:
         assert following is not None
         label = _label(number, planned)
         tell(Progress("parsing", done, total))
-        prepared = following.result()
+        with run.stopwatch.of("wait for parsing"):
+            prepared = following.result()
         following = _prepare_from(run, planned, number + 1)
         tell(Progress("embedding", done, total))
         embedded = embed(run, prepared, number, label)

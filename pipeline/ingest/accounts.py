@@ -37,6 +37,7 @@ class Summary:
     readings_reused: int = 0  # page pictures of this run whose words OCR had read before
     routes: Mapping[str, int] = field(default_factory=dict)  # pages that were read, by route
     bytes: int = 0  # size of the documents that were read
+    stages: Mapping[str, float] = field(default_factory=dict)  # seconds of this run, as `Stopwatch.taken` gives them
     why: Mapping[str, int] = field(default_factory=dict)  # sources that were worked on: new, changed, retry, ...
 
     @property

@@ -14,6 +14,7 @@ from itertools import islice
 from pipeline.embed import Reader
 from pipeline.ingest.draft import Draft
 from pipeline.ingest.records import has_rows
+from pipeline.ingest.stopwatch import Stopwatch
 from pipeline.layout import ReadBy, load_layout
 from pipeline.store import Store
 from pipeline.types import PageImage, Prepared, Reading
@@ -24,8 +25,9 @@ MAX_PAGES = 100_000  # known readings of a batch
 class PageReader:
     """Reads page pictures for documents, and counts for each what had to be read and what was there."""
 
-    def __init__(self, reader: Reader, known: KnownReadings | None = None) -> None:
+    def __init__(self, reader: Reader, known: KnownReadings | None = None, stopwatch: Stopwatch | None = None) -> None:
         self._reader, self._known = reader, known or KnownReadings({})
+        self._stopwatch = stopwatch or Stopwatch()
 
     def read(self, draft: Draft, image: PageImage) -> tuple[Reading, ReadBy]:
         """What stands on the picture, and what to note with the row. Raises what the reader raises."""
@@ -35,7 +37,8 @@ class PageReader:
             draft.readings_reused += 1
             return reading, ReadBy(by.reader, by.picture, reading.note)
         draft.pages_read += 1
-        reading = self._reader.read(image.path, image.width_pt, image.height_pt)
+        with self._stopwatch.of("OCR"):
+            reading = self._reader.read(image.path, image.width_pt, image.height_pt)
         return reading, ReadBy(by.reader, by.picture, reading.note)
 
 

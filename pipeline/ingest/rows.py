@@ -19,6 +19,7 @@ from pipeline.ingest.context import Placed, in_context
 from pipeline.ingest.draft import Draft, shared_time
 from pipeline.ingest.reading import PageReader
 from pipeline.ingest.reuse import NOTHING, Known, page_key, picture_key, text_key
+from pipeline.ingest.stopwatch import Stopwatch
 from pipeline.ingest.text_layer import for_passages, is_suspect, judged, trusted_lines
 from pipeline.layout import ReadBy, dump_layout
 from pipeline.page_vector import page_vectors
@@ -68,9 +69,11 @@ class RowMaker:
         sink: Callable[[Draft, Sequence[Row]], None],
         known: Known = NOTHING,
         reader: PageReader | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._unified, self._pages, self._aim, self._sink, self._known = unified, pages, aim, sink, known
-        self._reader = reader or PageReader(pages.reader)
+        self._stopwatch = stopwatch or Stopwatch()
+        self._reader = reader or PageReader(pages.reader, stopwatch=self._stopwatch)
         self._texts: list[tuple[Draft, Row]] = []
         self._pictures: list[tuple[Draft, Row, PictureInput]] = []
         self._page_images: list[tuple[Draft, Row, Sheet]] = []
@@ -99,7 +102,9 @@ class RowMaker:
         draft.routes[page.route.path] += 1
         shared = Row("text", 0, "", page.number, route=page.route.path, route_reason=page.route.reason)
         shared = replace(shared, route_signals=json.dumps(asdict(page.signals)) if page.signals else "")
-        for passage in chunker.feed(for_passages(page)):
+        with self._stopwatch.of("chunk"):
+            passages = list(chunker.feed(for_passages(page)))
+        for passage in passages:
             self._texts.append((draft, _text_row(shared, draft, passage)))
         for picture in page.pictures:
             row = replace(shared, modality="image", ordinal=draft.next("image"), text=_words(picture))
@@ -141,8 +146,9 @@ class RowMaker:
         with shared_time([draft for draft, *_ in group]):
             made, new = self._split(group, _text_key)
             passages = [placed for *_, placed in new]
-            texts = in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
-            vectors = self._unified.embed_texts(texts) if texts else ()
+            with self._stopwatch.of("embed text"):
+                texts = in_context(passages, self._unified.count_tokens, self._unified.max_tokens)
+                vectors = self._unified.embed_texts(texts) if texts else ()
         self._emit((draft, replace(row, vector=stored.vector)) for (draft, row, _), stored in made)
         self._emit((draft, replace(row, vector=v)) for (draft, row, _), v in zip(new, vectors, strict=True))
 
@@ -150,7 +156,8 @@ class RowMaker:
         group, self._pictures = self._pictures, []
 
         def embed(items: list[tuple[Draft, Row, PictureInput]]) -> list[Vector]:
-            return list(self._unified.embed_pictures([picture for *_, picture in items]))
+            with self._stopwatch.of("embed pictures"):
+                return list(self._unified.embed_pictures([picture for *_, picture in items]))
 
         with shared_time([draft for draft, *_ in group]):
             made, new = self._split(self._with_thumbnails(group), _picture_key)
@@ -185,8 +192,9 @@ class RowMaker:
         return Sheet(replace(sheet.input, lines=reading.lines), by)
 
     def _embed_pages(self, items: list[tuple[Draft, Row, Sheet]]) -> list[RowVectors]:
-        found = self._pages.embed_pages([sheet.input for *_, sheet in items])
-        vectors = page_vectors([e.text for e in found], self._unified)
+        with self._stopwatch.of("embed pages"):
+            found = self._pages.embed_pages([sheet.input for *_, sheet in items])
+            vectors = page_vectors([e.text for e in found], self._unified)
         many = [e.vectors if len(e.vectors) else None for e in found]
         return [
             RowVectors(e.text, one, several, dump_layout(e.lines, e.grid, sheet.by), e.token_count)

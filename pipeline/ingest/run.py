@@ -37,6 +37,7 @@ from pipeline.ingest.reuse import Known, load_known
 from pipeline.ingest.rows import RowMaker
 from pipeline.ingest.seal import Listed, Seal, asked, tables
 from pipeline.ingest.seal import write as write_seal
+from pipeline.ingest.stopwatch import PARSING, Stopwatch
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
 from pipeline.parse.sandbox import Sandbox
 from pipeline.parse.spool import read
@@ -104,6 +105,7 @@ class Ingest:
         self.recipes = recipes_of(settings, unified, pages)
         self.tally = Tally()
         self.overtaken = 0
+        self.stopwatch = Stopwatch()
         self._started = time.monotonic()
         self._pages_changed = False  # rows of pages were written or replaced, so their words are to be counted again
         self._deleted: int | None = None
@@ -132,7 +134,7 @@ class Ingest:
         With a manifest its documents are compared instead, and `specs` do not count. With `refresh` documents that
         other settings or an older version made are done again.
         """
-        with self._turn(), ExitStack() as stack:
+        with self._turn(), self.stopwatch.of("list and compare"), ExitStack() as stack:
             mend_books(self.store, self.run_id, self.now())
             listing = manifest.listing() if manifest else self._listing(specs, stack)
             listed = Listed(listing.found)
@@ -189,7 +191,9 @@ class Ingest:
             known = {record.source_uri: mark(record) for record in self.store.documents([item.uri for item in batch])}
             self._at_hand[number] = {item.uri: known.get(item.uri, NEW) for item in batch}
         with self._files_there():
-            return self._preparer.prepare(batch, number)
+            prepared = self._preparer.prepare(batch, number)
+        self.stopwatch.add(PARSING, sum(item.seconds for item in prepared))
+        return prepared
 
     def embed(self, prepared: Sequence[Prepared], number: int = 0) -> Embedded:
         """Chunk and embed a batch into a file of rows. A document that fails here leaves no row in it.
@@ -212,7 +216,7 @@ class Ingest:
 
         A run that shares the store leaves out what another one has written since; `overtaken` counts these sources.
         """
-        with self._turn():
+        with self._turn(), self.stopwatch.of("write"):
             self._write(embedded, number)
         shutil.rmtree(self._preparer.folder(number), ignore_errors=True)
 
@@ -256,9 +260,10 @@ class Ingest:
     def _finish(self, plan: Plan) -> Summary:
         deleted = self._delete(plan)
         self._preparer.kept.forget(filter(is_web, plan.gone))
-        if self._pages_changed or deleted or self._frequencies_are_old():
-            self._refresh_frequencies()
-        self.store.refresh_indexes()  # writes nothing where they cover all rows, as they do unless a run was cut short
+        with self.stopwatch.of("index"):
+            if self._pages_changed or deleted or self._frequencies_are_old():
+                self._refresh_frequencies()
+            self.store.refresh_indexes()  # writes nothing where they cover all rows, as they do after a whole run
         outcomes = self.tally.outcomes
         rows, noted = self._count_rows()
         summary = Summary(
@@ -283,6 +288,7 @@ class Ingest:
             why=plan.why,
             pages_read=self.tally.pages_read,
             readings_reused=self.tally.readings_reused,
+            stages=self.stopwatch.taken(time.monotonic() - self._started),
         )
         check(summary, noted)
         self._seal(plan, summary)
@@ -383,9 +389,15 @@ class Ingest:
             def sink(draft: Draft, rows: Sequence[Row]) -> None:
                 file.add(self._record(items[draft.uri], draft, None), rows, self.now())
 
-            reader = PageReader(self.pages.reader, readings)
-            aim = self.settings.chunks.tokens
-            maker = RowMaker(self.unified, self.pages, aim=aim, sink=sink, known=known, reader=reader)
+            maker = RowMaker(
+                self.unified,
+                self.pages,
+                aim=self.settings.chunks.tokens,
+                sink=sink,
+                known=known,
+                reader=PageReader(self.pages.reader, readings, self.stopwatch),
+                stopwatch=self.stopwatch,
+            )
             for item in prepared:
                 if item.spool is None or item.failure or item.skip or item.blob.uri in failed:
                     continue
