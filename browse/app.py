@@ -15,9 +15,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from browse import documents, finding, login, overview, pictures
+from browse import api, documents, finding, login, overview, pictures, quarantine, routing
 from browse.browsed import Browsed, NotThere
-from browse.forms import TooLarge
+from browse.forms import Forged, TooLarge
 from browse.guard import Guard, Keys
 from browse.render import page
 from pipeline.config import Settings
@@ -42,12 +42,13 @@ def make_app(settings: Settings, searcher: Callable[[], Searcher] | None = None,
         yield
         corpus.close()
 
+    programs = api.make_api(corpus, {DocmillError: _expected, HTTPException: _http})
     app = Starlette(
-        routes=_routes(),
+        routes=[*_routes(), Mount("/api", programs)],
         lifespan=lifespan,
         exception_handlers={DocmillError: _expected, HTTPException: _http, 500: _bug},
     )
-    app.state.corpus, app.state.keys = corpus, keys
+    app.state.corpus, app.state.keys, app.state.api = corpus, keys, programs
     return Guard(app, keys)
 
 
@@ -62,7 +63,13 @@ def _routes() -> list[Route | Mount]:
         Route("/documents/{doc_id}/pages/{number:int}/sheet", documents.page_sheet),
         Route("/documents/{doc_id}/pages/{number:int}/picture", pictures.page_picture),
         Route("/pictures/{asset_id}", pictures.stored),
+        Route("/routing", routing.review),
+        Route("/routing/labels", routing.label, methods=["POST"]),
+        Route("/routing/labels.jsonl", routing.export),
+        Route("/quarantine", quarantine.groups),
+        Route("/quarantine/retry", quarantine.retry, methods=["POST"]),
         Route("/status", overview.status),
+        Route("/api", api.described),
         Route("/login", login.form),
         Route("/login", login.enter, methods=["POST"]),
         Route("/logout", login.leave, methods=["POST"]),
@@ -82,6 +89,8 @@ def _expected(request: Request, error: Exception) -> Response:
         status = 503
     elif isinstance(error, NotThere):
         status = 404
+    elif isinstance(error, Forged):
+        status = 403
     elif isinstance(error, TooLarge):
         status = 413
     elif isinstance(error, UsageError):
@@ -100,7 +109,7 @@ def _bug(request: Request, error: Exception) -> Response:
 
 def _told(request: Request, status: int, message: str) -> Response:
     path = request.url.path
-    if path.startswith("/api"):
+    if path.startswith("/api/"):
         return JSONResponse({"error": message}, status)
     if path == "/answers" or path.endswith("/sheet"):
         return page(request, "error_part.html", status, message=message)

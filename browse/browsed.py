@@ -118,6 +118,11 @@ class Browsed:
                 self._judged = version, tuple(sorted(pages, key=_most_doubtful))
             return self._judged[1]
 
+    def routed_page(self, doc_id: str, number: int) -> RoutedPage | None:
+        """The page with the signals it was routed by, as the store has it now."""
+        found = (one.page for one in self.judged() if one.page.doc_id == doc_id and one.page.page == number)
+        return next(found, None)
+
     def picture(self, asset_id: str, width: int) -> bytes:
         """A stored picture as a JPEG of at most this width, drawn anew. Raises `UsageError` if there is none that can
         be read."""

@@ -16,6 +16,7 @@ from browse.places import Shape, around, shape
 from browse.render import STATES, Pager, page
 from pipeline.doubt import doubt, read_signals
 from pipeline.errors import UsageError
+from pipeline.labelled import paths_of
 from pipeline.store import Chosen, Order, PageOutline
 from pipeline.types import Box, DocumentRecord
 
@@ -112,6 +113,7 @@ def document(request: Request) -> Response:
         signals=_signals(here),
         doubt=doubt(here.signals) if here and here.signals else None,
         label=labels.get(number) if number is not None else None,
+        paths=[path for path in paths_of(here.signals) if path != here.route.path] if here else [],
         tree=_tree(corpus, record),
         parents=_parents(corpus, record),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -20,6 +21,10 @@ from pipeline.types import Modality
 HITS, MOST_HITS = 20, 200
 MOST_QUERY = 2_000  # characters
 FORM_BYTES = 100_000
+
+
+class Forged(UsageError):
+    """A form that writes came without the key that our own pages give it."""
 
 
 class TooLarge(UsageError):
@@ -105,6 +110,20 @@ async def read_form(request: Request) -> dict[str, str]:
         return dict(parse_qsl((await read_body(request, FORM_BYTES)).decode(), max_num_fields=50))
     except ValueError as error:
         raise UsageError("the form cannot be read") from error
+
+
+async def read_own_form(request: Request) -> dict[str, str]:
+    """The fields of a form that writes. Raises `Forged` if it did not come from a page of ours."""
+    fields = await read_form(request)
+    if not request.app.state.keys.is_form_key(request.state.visitor, fields.get("key", "")):
+        raise Forged("the form is not of this visit; load the page again, and send it once more")
+    return fields
+
+
+def way_back(fields: Mapping[str, str], default: str) -> str:
+    """Where the form says to go on: a path of this site, never another site."""
+    back = fields.get("back", "")
+    return back if re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}", back) else default
 
 
 def _day(given: QueryParams, name: str) -> str:

@@ -136,7 +136,7 @@ class Guard:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.keys.is_token(given.strip()):
             return None
-        if request.url.path.startswith("/api") or "text/html" not in request.headers.get("accept", ""):
+        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             headers = {"WWW-Authenticate": 'Bearer realm="docmill browse"'}
             return JSONResponse({"error": "a token is needed: Authorization: Bearer TOKEN"}, 401, headers)
         return RedirectResponse("/login", 303)

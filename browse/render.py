@@ -167,7 +167,7 @@ def numbered(things: Mapping[str, int], names: Mapping[str, str]) -> str:
 def query_string(parameters: Mapping[str, Any], **changes: Any) -> str:
     """The parameters with changes, without empty ones, as a query string with its question mark."""
     values = {name: value for name, value in {**parameters, **changes}.items() if value not in (None, "", False)}
-    return "?" + urlencode(values)
+    return "?" + urlencode(values) if values else ""
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,7 @@ COMMANDS = {  # name -> ("module:command", help in one line)
     "canary": ("cli.canary:canary", "Ask known questions again: do searches find what they found?"),
     "serve": ("cli.serve:serve", "Prefect server, UI, schedules and worker in one."),
     "browse": ("cli.browse:browse", "Look at the store in a web browser."),
+    "labels": ("cli.labels:labels", "Pages whose route was marked as wrong, and what it should be."),
     "quarantine": ("cli.quarantine:quarantine", "Documents that could not be read, and why."),
     "models": ("cli.models:models", "Embedders to choose from, with their legs, costs and licences."),
     "config": ("cli.config:config", "The settings in force and where each came from."),

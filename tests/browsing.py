@@ -44,6 +44,7 @@ def make_store(folder: Path) -> Store:
     """A report, a scan, a hostile document, a mail with an attachment, and one in quarantine."""
     store = open_store(str(folder / "store"), create=Models(WordUnified.id, WordPages.id))
     text = {"route": "text", "route_reason": "text", "route_signals": TEXT_PAGE}
+    strange = text | {"route_reason": EVIL}
     lines = [TextLine("repair of the sluice gate", (40, 40, 200, 60)), TextLine("a bill", (40, 90, 120, 110))]
     scan = Row(
         "page",
@@ -82,10 +83,12 @@ def make_store(folder: Path) -> Store:
                     bbox=(9, 9, 99, 99),
                     headings=(EVIL,),
                     vector=word_vector("x"),
-                    **text,
+                    **strange,
                 ),
-                Row("text", 1, f"{EVIL_TABLE}", page=1, vector=word_vector("alert"), **text),
-                Row("image", 0, EVIL, page=1, bbox=(9, 99, 99, 199), vector=word_vector("img"), picture=evil, **text),
+                Row("text", 1, f"{EVIL_TABLE}", page=1, vector=word_vector("alert"), **strange),
+                Row(
+                    "image", 0, EVIL, page=1, bbox=(9, 99, 99, 199), vector=word_vector("img"), picture=evil, **strange
+                ),
             ],
         ),
         (

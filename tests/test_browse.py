@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +18,16 @@ from pipeline.errors import UsageError
 from pipeline.store import Store, doc_id
 
 EVIL_ID, REPORT_ID, SCAN_ID = doc_id(EVIL_URI), doc_id("file:///docs/report.pdf"), doc_id("file:///docs/scan.pdf")
-VIEWS = ("/", "/?q=harbour", "/documents", f"/documents/{EVIL_ID}", f"/documents/{REPORT_ID}", "/status")
+VIEWS = (
+    "/",
+    "/?q=harbour",
+    "/documents",
+    f"/documents/{EVIL_ID}",
+    f"/documents/{REPORT_ID}",
+    "/routing",
+    "/quarantine",
+)
+VIEWS += ("/status", "/api")
 TOKEN = "a token of some length"
 
 
@@ -68,7 +79,10 @@ def test_every_answer_carries_the_headers_that_hold_a_browser_back(client: httpx
     assert dangers(answer.text) == []
 
 
-@pytest.mark.parametrize("view", ["/?q=harbour+alert", "/documents", f"/documents/{EVIL_ID}", "/documents?q=%3Cscript"])
+@pytest.mark.parametrize(
+    "view",
+    ["/?q=harbour+alert", "/documents", f"/documents/{EVIL_ID}", "/documents?q=%3Cscript", "/routing", "/quarantine"],
+)
 def test_what_a_hostile_document_holds_is_text(client: httpx.Client, view: str) -> None:
     """Title, name, heading, words, table cells, warnings: each is there, escaped."""
     page = client.get(view).text
@@ -190,3 +204,133 @@ def test_pictures_are_drawn_anew_and_alone(client: httpx.Client) -> None:
     assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert strange.status_code in (400, 404)
     assert b"root" not in strange.content
+
+
+def form_key(page: str) -> str:
+    found = re.search(r'name="key" value="([0-9a-f]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_routing_shows_the_doubtful_first_and_keeps_what_people_say(tmp_path: Path) -> None:
+    """A page near another route comes before a clear one; a label is shown, exported and taken back."""
+    with visiting(make_store(tmp_path)) as client:
+        page = client.get("/routing").text
+        fields = {"key": form_key(page), "doc_id": REPORT_ID, "page": "1", "back": "/routing?route=text#x"}
+        stored = client.post("/routing/labels", data=fields | {"path": "both"})
+        shown, exported = client.get("/routing?show=labelled").text, client.get("/routing/labels.jsonl").text
+        client.post("/routing/labels", data=fields | {"path": ""})
+        after = client.get("/routing/labels.jsonl").text
+
+    assert page.index("report.pdf, page 1") < page.index("scan.pdf, page 1")
+    assert (stored.status_code, stored.headers["location"]) == (303, "/routing?route=text#x")
+    assert "should have been both" in shown
+    assert [json.loads(line)["path"] for line in exported.splitlines()] == ["both"]
+    assert after == ""
+
+
+def test_retry_has_a_kind_of_failure_tried_again(tmp_path: Path) -> None:
+    """Both documents of the kind are marked in the ledger, and the page says so."""
+    store = make_store(tmp_path)
+    with visiting(store) as client:
+        page = client.get("/quarantine").text
+        answer = client.post("/quarantine/retry", data={"key": form_key(page), "fingerprint": "f00d"})
+        after = client.get(answer.headers["location"]).text
+
+    assert page.count("<section") == 1
+    assert [record.by_hand for record in store.documents(state="quarantined")] == ["retry", "retry"]
+    assert "2 documents will be tried again" in after
+
+
+@pytest.mark.parametrize("path", ["/routing/labels", "/quarantine/retry"])
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [
+        ("", {}),
+        ("0" * 64, {}),
+        (None, {"Origin": "http://evil.example"}),
+        (None, {"Sec-Fetch-Site": "cross-site"}),
+        (None, {"Sec-Fetch-Site": "same-site"}),
+    ],
+)
+def test_another_site_writes_nothing(
+    store: Store, client: httpx.Client, path: str, key: str | None, headers: dict[str, str]
+) -> None:
+    """Without the key of this visit, or from a page of another site: 403, and nothing is stored."""
+    given = form_key(client.get("/quarantine").text) if key is None else key
+    fields = {"key": given, "fingerprint": "f00d", "doc_id": REPORT_ID, "page": "1", "path": "both"}
+    answer = client.post(path, data=fields, headers=headers)
+
+    assert answer.status_code == 403
+    assert store.route_labels() == []
+    assert {record.by_hand for record in store.documents(state="quarantined")} == {""}
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
+def test_a_form_never_leads_to_another_site(client: httpx.Client, back: str) -> None:
+    """Where to go on is a path of this site."""
+    key = form_key(client.get("/routing").text)
+    answer = client.post("/routing/labels", data={"key": key, "doc_id": REPORT_ID, "page": "1", "back": back})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/routing")
+
+
+def test_programs_get_the_same_search(client: httpx.Client) -> None:
+    """The hits of the command line, as JSON, with the same filters."""
+    found = client.get("/api/search", params={"q": "sluice gate", "kind": "page"}).json()
+    by_id = client.get("/api/similar", params={"id": f"{SCAN_ID}:page:0"})
+
+    assert [hit["source_uri"] for hit in found["hits"]] == ["file:///docs/scan.pdf"]
+    assert {"rank", "score", "bbox", "boxes", "legs", "page_size"} <= found["hits"][0].keys()
+    assert by_id.status_code == 200
+
+
+def test_programs_look_at_documents(client: httpx.Client) -> None:
+    """List, one document with its pages, the rows of a page, status and labels."""
+    listed = client.get("/api/documents", params={"q": "REPORT"}).json()
+    one = client.get(f"/api/documents/{REPORT_ID}").json()
+    rows = client.get(f"/api/documents/{REPORT_ID}/rows", params={"page": 1, "count": 1}).json()
+
+    assert (listed["total"], listed["documents"][0]["title"]) == (1, "The harbour")
+    assert [page["number"] for page in one["pages"]] == [1, 2]
+    assert (rows["total"], rows["rows"][0]["text"]) == (2, "the harbour at night")
+    assert client.get("/api/status").json()["rows"]["page"] == 1
+    assert client.get("/api/labels").json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/documents/nothing", 404),
+        ("/api/search?q=", 422),
+        ("/api/search?q=a&k=100000", 422),
+        ("/api/search?q=a&since=2026-13-01", 400),
+        ("/api/similar?id=nothing", 400),
+        ("/api/nowhere", 404),
+    ],
+)
+def test_programs_are_told_what_is_wrong(client: httpx.Client, path: str, status: int) -> None:
+    """A status and JSON, never a page."""
+    answer = client.get(path)
+
+    assert answer.status_code == status
+    assert answer.json()
+
+
+def test_the_api_only_reads_and_describes_itself(client: httpx.Client) -> None:
+    """No operation but GET, and POST for a picture to search by; each is on the page for people, without a network."""
+    described = client.get("/api/openapi.json").json()
+    page = client.get("/api").text
+    operations = {(method, path) for path, one in described["paths"].items() for method in one}
+
+    assert {method for method, path in operations if path != "/search"} == {"get"}
+    assert all(f"/api{path}" in page for _, path in operations)
+    assert "http" not in re.sub(r'"?http://127\.0\.0\.1:4280[^"]*', "", page).replace("http-equiv", "")
+
+
+def test_what_is_too_large_is_not_taken(client: httpx.Client) -> None:
+    """413, without holding it."""
+    assert client.post("/login", content=b"x" * 200_000).status_code == 413
+    assert client.post("/quarantine/retry", content=b"x" * 200_000).status_code == 413

@@ -11,6 +11,7 @@ from pipeline.backfill.choice import Choice, Work, to_read
 from pipeline.doubt import read_signals
 from pipeline.ingest.plan import Recipes
 from pipeline.ingest.text_layer import routers_reason
+from pipeline.labelled import LABELLED, routes_of
 from pipeline.route import route
 from pipeline.store import Store
 from pipeline.types import DocumentRecord, Route
@@ -29,14 +30,16 @@ class Rerouting:
 
 
 def reroute(store: Store, choice: Choice, recipes: Recipes) -> Rerouting:
-    """What the present rule says of the chosen documents' pages.
+    """What the present rule says of the chosen documents' pages, or where there is one, a person's label.
 
     Only rows tell of their page: one without any, such as a blank page, stays as it is.
     """
     chosen = {record.doc_id: record for record in choice.records(store) if record.state == "indexed"}
     moved: dict[tuple[str, int | None], Change] = {}
+    labels = routes_of(store.route_labels())
     for document, page, before, signals in store.routes():
-        now = routed(signals)
+        said = labels.get((document, chosen[document].content_sha256), {}) if document in chosen else {}
+        now = (said.get(page) if page is not None else None) or routed(signals)
         if document in chosen and now is not None and not _same(before, now):
             moved[document, page] = (before, now)
     documents = {document for document, _ in moved}
@@ -62,6 +65,8 @@ def routed(signals: str) -> Route | None:
 
 def _same(before: Route, now: Route) -> bool:
     """A page whose text layer was compared with OCR has the path and the reason that came of it."""
+    if now.reason == LABELLED:
+        return now.path == before.path
     bare = routers_reason(before.reason)
     return now == before if bare == before.reason else bare == now.reason
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from platformdirs import user_cache_path
 from pipeline.config import Settings
 from pipeline.errors import DocmillError, StoreError
 from pipeline.ingest.fetch import changed_since, fetch, fetch_all
+from pipeline.labelled import Labelled
 from pipeline.parse import ParseOptions
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.parse.spool import read
@@ -32,8 +34,15 @@ class Preparer:
     """Fetches, parses and routes batches below `work_dir`, in the workers of `sandbox`, which stays the caller's, or in
     workers of its own that start at the first use."""
 
-    def __init__(self, settings: Settings, work_dir: Path, sandbox: Sandbox | None = None) -> None:
-        self.settings, self.work_dir = settings, work_dir
+    def __init__(
+        self,
+        settings: Settings,
+        work_dir: Path,
+        sandbox: Sandbox | None = None,
+        labels: Callable[[], Labelled] = lambda: {},
+    ) -> None:
+        """`labels` tells the routes that people have decided; it is asked once."""
+        self.settings, self.work_dir, self._ask_labels = settings, work_dir, labels
         self.kept = Kept(web_folder(settings.store))
         self._open = ExitStack()
         self._sandbox = sandbox
@@ -87,11 +96,16 @@ class Preparer:
             self._sandbox = self._open.enter_context(Sandbox(self.settings.workers, self.settings.limits))
         return self._sandbox
 
+    @cached_property
+    def _labels(self) -> Labelled:
+        return self._ask_labels()
+
     def _job(self, item: Prepared, folder: Path) -> ParseJob:
         work_dir = folder / doc_id(item.blob.uri)
         work_dir.mkdir(exist_ok=True)
         settings = self.settings
-        options = ParseOptions(settings.limits, route, settings.page.dpi, settings.sources.passwords)
+        labels = self._labels.get((doc_id(item.blob.uri), item.blob.sha256), {})
+        options = ParseOptions(settings.limits, route, settings.page.dpi, settings.sources.passwords, labels=labels)
         return ParseJob(item.blob, work_dir, options)
 
     def _attachments(self, item: Prepared) -> Iterator[Prepared]:

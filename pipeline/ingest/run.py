@@ -39,6 +39,7 @@ from pipeline.ingest.seal import Listed, Seal, asked, tables
 from pipeline.ingest.seal import write as write_seal
 from pipeline.ingest.stopwatch import PARSING, Stopwatch
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
+from pipeline.labelled import routes_of
 from pipeline.parse.sandbox import Sandbox
 from pipeline.parse.spool import read
 from pipeline.sources.listing import is_web, pages
@@ -111,7 +112,7 @@ class Ingest:
         self._deleted: int | None = None
         self._listed: tuple[str, str] | None = None  # what was asked for and found, where it can be sealed
         self.watch: Callable[[int], None] = lambda _: None  # told how many web sources were looked at
-        self._preparer = Preparer(settings, work_dir, sandbox)
+        self._preparer = Preparer(settings, work_dir, sandbox, lambda: routes_of(store.route_labels()))
         self._readings = [store, *([open_store(settings.ocr.store)] if settings.ocr.store else [])]
         self._turn: Turn = turn or nullcontext
         self._shares = turn is not None

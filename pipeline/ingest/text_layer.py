@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from pipeline.labelled import LABELLED
 from pipeline.types import Page, PageSignals, Reading, Route, TextLine
 
 GARBLED = ("garbled-unmapped", "suspect-text-layer", "scan+garbled-ocr-layer")  # routes whose text layer may be no text
@@ -27,6 +28,8 @@ def trusted_lines(page: Page) -> tuple[TextLine, ...] | None:
     signals = page.signals
     if not isinstance(signals, PageSignals) or page.route.reason in GARBLED:
         return None
+    if page.route == Route("page", LABELLED):
+        return None  # who says that a page should go by its picture alone does not trust its layer
     layered = page.route.reason == "scan+ocr-layer"
     enough = sum(len(line.text) for line in lines) >= (60 if layered else 250)
     return lines if enough and (layered or signals.coverage < 0.5) else None

@@ -8,8 +8,8 @@ their paths, so that neither a worker nor its caller ever holds a whole document
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
@@ -53,6 +53,11 @@ class ParseOptions:
     dpi: int = 150
     passwords: tuple[str, ...] = ()
     first_page: int = 1  # pages before it are not yielded again (a document resumed after a crash)
+    labels: Mapping[int, Route] = field(default_factory=dict)  # routes of pages that a person has decided
+
+    def route(self, signals: Signals, number: int) -> Route:
+        """The path of a page or frame: as a person said, else by the router."""
+        return self.labels.get(number) or self.decide(signals)
 
 
 def parse_document(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:

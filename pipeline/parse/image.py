@@ -133,7 +133,7 @@ def _page(image: ImageFile.ImageFile, number: int, blob: Blob, work_dir: Path, o
     full, size_px, dpi = _decode(image, number, blob, options.limits)
     width_pt, height_pt = size_px[0] * 72 / dpi, size_px[1] * 72 / dpi
     signals = picture_signals(full, size_px)
-    route = options.decide(signals)
+    route = options.route(signals, number)
     pictures: tuple[Picture, ...] = ()
     page_image = None
     if route.path in ("page", "both"):

@@ -158,7 +158,7 @@ def _page_events(doc: pymupdf.Document, number: int, reading: _Reading) -> Itera
 def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Reading) -> Iterator[Event]:
     figures = find_figures(content)
     signals = page_signals(content, figures)
-    route = reading.options.decide(signals)
+    route = reading.options.route(signals, number)
     parts = _parts(page, content, figures, reading.types)
     pictures = reading.pictures.take(page, content, figures, parts)
     image: PageImage | None = None

@@ -547,6 +547,11 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return look.page_rows(self._tables, doc_id, page, first, count)
 
+    def page_pictures(self, doc_ids: Sequence[str]) -> dict[tuple[str, int | None], str]:
+        """Assets that show a page, or a standalone picture, as a whole, by document and page."""
+        with translated(self.uri, "read the corpus"):
+            return look.page_pictures(self._tables, doc_ids)
+
     def routed_pages(self) -> list[RoutedPage]:
         """Every page that has signals, once, in no order."""
         with translated(self.uri, "read the corpus"):

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from pipeline.store.ledger import COLUMNS, from_row
 from pipeline.store.query import MODALITIES, plain_columns
 from pipeline.store.schema import CORPUS, DOCUMENTS, TABLES, clean
-from pipeline.store.tables import Tables
-from pipeline.store.where import both, sql_literal
+from pipeline.store.tables import GROUP, Tables, groups
+from pipeline.store.where import both, is_one_of, sql_literal
 from pipeline.types import DocumentRecord, Modality, Route
 
 Order = Literal["name", "newest", "largest", "rows"]
@@ -139,6 +139,22 @@ def page_rows(tables: Tables, doc_id: str, page: int | None, first: int, count: 
     order = pc.sort_indices(keys, sort_keys=[("kind", "ascending"), ("ordinal", "ascending")])
     wanted = held["_rowid"].take(order.slice(first, count)).to_pylist()
     return PageRows(held.num_rows, tuple(_taken(table, wanted, plain_columns(tables))))
+
+
+def page_pictures(tables: Tables, doc_ids: Sequence[str]) -> dict[tuple[str, int | None], str]:
+    """The asset that shows a page, or a standalone picture, as a whole; what only stands on a page is left out."""
+    found: dict[tuple[str, int | None], str] = {}
+    columns = ["doc_id", "page", "modality", "media_type", "asset_id"]
+    for group in groups(doc_ids, GROUP):
+        where = both(is_one_of("doc_id", group), "modality != 'text'", "asset_id IS NOT NULL")
+        for batch in tables.batches(CORPUS, where, columns):
+            for row in batch.to_pylist():
+                key = row["doc_id"], row["page"]
+                if row["modality"] == "page":
+                    found[key] = row["asset_id"]
+                elif (row["media_type"] or "").startswith("image/"):
+                    found.setdefault(key, row["asset_id"])
+    return found
 
 
 def routed_pages(tables: Tables) -> Iterator[RoutedPage]:
