@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 from urllib.parse import unquote
 
-from pipeline.score import mrr, ndcg_at, recall_at
+import numpy as np
+
+from pipeline.evaluate.figures import Figure, figures, of_query
 
 Run = Mapping[str, Sequence[str]]  # query id -> ids, best first
 
@@ -80,14 +81,9 @@ def distinct(ids: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def summary(run: Run, relevant: Mapping[str, Mapping[str, float]], k: int = 10) -> dict[str, float]:
-    """Means over all judged queries; a query without an answer counts as 0."""
-    pairs = [(run.get(query, ()), grades) for query, grades in relevant.items()]
-    return {
-        f"nDCG@{k}": fmean(ndcg_at(k, ranked, grades) for ranked, grades in pairs),
-        f"recall@{k}": fmean(recall_at(k, ranked, grades.keys()) for ranked, grades in pairs),
-        "MRR": fmean(mrr(ranked, grades.keys()) for ranked, grades in pairs),
-    }
+def summary(run: Run, relevant: Mapping[str, Mapping[str, float]]) -> dict[str, Figure]:
+    """Means over all judged queries, as `docmill evaluate` counts them; a query without an answer counts as 0."""
+    return figures(np.array([of_query(run.get(query, ()), grades) for query, grades in relevant.items()]))
 
 
 def _lines(path: Path, language: str | None) -> Iterator[dict[str, Any]]:

@@ -13,13 +13,13 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
 
-from benchmarks.measure import Run, distinct, file_name, ingest, search, write_queries
-from pipeline.score import mrr, ndcg_at, recall_at
+from benchmarks.measure import Run, distinct, file_name, ingest, search, summary, write_queries
+from pipeline.evaluate.report import figure_text
 
 DATA = Path("../shared/data/dev")
 HITS = "50"
+SHOWN = ("recall@1", "recall@5", "ndcg@10", "mrr")
 ROWS = (("all legs", ()), *((leg, ("--legs", leg)) for leg in ("bm25", "text", "page", "maxsim")))
 
 Relevant = Mapping[str, Mapping[str, float]]  # query id -> "file#page" -> grade
@@ -38,7 +38,7 @@ def main() -> None:
         report = ingest(store, gold / "docs")
         print(f"{report['discovered']} documents, rows {report['rows']}, {report['seconds']:.0f} s")
         queries = write_queries(Path(folder) / "queries", {entry["_id"]: entry["text"] for entry in entries})
-        print(f"{len(entries)} questions   {'R@1':>6} {'R@5':>6} {'nDCG@10':>8} {'MRR':>6}")
+        print(f"{f'{len(entries)} questions':14}" + "".join(f"{name:>18}" for name in SHOWN))
         for title, options in ROWS:
             print_line(title, pages_of(search(store, queries, "-k", HITS, *options)), relevant)
 
@@ -49,10 +49,8 @@ def pages_of(answers: Mapping[str, list[dict[str, object]]]) -> Run:
 
 
 def print_line(title: str, run: Run, relevant: Relevant) -> None:
-    pairs = [(run.get(query, ()), grades) for query, grades in relevant.items()]
-    firsts = [fmean(recall_at(k, ranked, grades.keys()) for ranked, grades in pairs) for k in (1, 5)]
-    gain, reciprocal = fmean(ndcg_at(10, *pair) for pair in pairs), fmean(mrr(r, g.keys()) for r, g in pairs)
-    print(f"{title:14} {firsts[0]:6.3f} {firsts[1]:6.3f} {gain:8.3f} {reciprocal:6.3f}")
+    found = summary(run, relevant)
+    print(f"{title:14}" + "".join(f"{figure_text(found[name]):>18}" for name in SHOWN))
 
 
 if __name__ == "__main__":

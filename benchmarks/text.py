@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from benchmarks.measure import Gold, distinct, docmill, load_gold, search, summary
+from pipeline.evaluate.report import figure_text
 
 DATA = Path("../shared/data/dev")
 ROWS = (("all legs", ()), ("text (vectors)", ("--legs", "text")), ("bm25", ("--legs", "bm25")))
@@ -68,8 +69,10 @@ def measure(gold: Gold, names: Mapping[str, str], store: Path, queries: Path) ->
         seconds = time.perf_counter() - started
         run = {query: distinct(names[_file_name(hit["source_uri"])] for hit in hits) for query, hits in answers.items()}
         figures = summary(run, gold.relevant)
-        fused = fused or figures["nDCG@10"]
-        print(f"{title:15}", *(f"{name} {value:.3f} " for name, value in figures.items()), f"{seconds:.1f} s")
+        fused = fused or figures["ndcg@10"].value
+        print(
+            f"{title:15}", *(f"{name} {figure_text(figure)} " for name, figure in figures.items()), f"{seconds:.1f} s"
+        )
     return fused
 
 

@@ -165,6 +165,16 @@ def test_a_query_is_words_never_syntax(store: Store, words: str) -> None:
     assert store.match(words, k=5) == []
 
 
+def test_arabic_words_are_found_behind_their_prefixes(store: Store) -> None:
+    """The article and small words are written together with the next one, and short vowels may be left out."""
+    lines = ["اكتمل السد في الربيع", "طحين"]
+    put(store, A, [Row("text", i, line, vector=unit(i, 8)) for i, line in enumerate(lines)])
+    forms = ("سد", "والسد", "بالسد", "للسد", "السَّد")
+
+    assert [len(store.match(form, k=5)) for form in forms] == [1] * 5
+    assert store.match("سدادة", k=5) == []
+
+
 def test_words_of_other_scripts_are_found(store: Store) -> None:
     """Chinese, Japanese and Thai text is cut into words, accents do not matter, part numbers are words."""
     lines = ["我爱北京天安门", "東京タワーは高い", "ภาษาไทยง่าย", "le café noir", "pump XJ-4500"]

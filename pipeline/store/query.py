@@ -21,6 +21,7 @@ from pipeline.store.phrase import folded, has_phrase, in_order
 from pipeline.store.schema import CORPUS, Columns, clean, is_vector_column
 from pipeline.store.tables import GROUP, Tables, groups
 from pipeline.store.where import both, checked, is_one_of, sql_literal
+from pipeline.store.words import widened
 from pipeline.types import Modality, Route
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
@@ -177,7 +178,7 @@ def match(tables: Tables, text: str, modality: Modality | None, k: int, where: s
     words = clean(text[:MAX_QUERY])
     if not words.strip() or k < 1:
         return []
-    query = tables.open(CORPUS).search(MatchQuery(words, "text"), query_type="fts")
+    query = tables.open(CORPUS).search(MatchQuery(widened(words), "text"), query_type="fts")
     condition = both(_is(modality), where)
     query = query.where(condition, prefilter=True) if condition else query
     return _ranked(query.limit(k).select(["id", "_score"]).to_arrow(), "_score", float)
