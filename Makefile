@@ -27,6 +27,9 @@ test: $(READY)
 test-models: $(READY)
 	@$(BIN)/python -m pytest -q -m "models and not slow"
 
+test-browser: $(READY)
+	@$(BIN)/python -m pytest -q -m "browser and not slow"
+
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -q -m "slow or browser"
 

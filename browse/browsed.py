@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from PIL import Image
 
 import pipeline.corpus
-from browse.page_drawer import DrawnPage, PageDrawer
+from browse.page_drawer import DrawnPage, PageDrawer, can_draw
 from pipeline.answer import Answer
 from pipeline.config import Settings
 from pipeline.doubt import Doubt, doubt
@@ -134,6 +134,12 @@ class Browsed:
         if found is None:
             raise NotThere("there is no such document")
         return found
+
+    def drawable(self, uris: Sequence[str]) -> set[str]:
+        """Ids of those documents whose pages can be drawn from their files."""
+        names = sorted({uri for uri in uris if uri.startswith("file://")})
+        records = self._store.documents(names) if names else iter(())
+        return {record.doc_id for record in records if can_draw(record)}
 
     def drawn_page(self, record: DocumentRecord, number: int) -> DrawnPage:
         """A page whose picture is not in the store, drawn from its file. Raises `UsageError` if that cannot be."""

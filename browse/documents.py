@@ -120,16 +120,18 @@ def document(request: Request) -> Response:
 
 
 def page_sheet(request: Request) -> Response:
-    """The picture of a page that must be drawn, with its boxes: a part of the page of its document."""
+    """A page that must be drawn, with its boxes, or the boxes alone: a part of the page of its document."""
     corpus: Browsed = request.app.state.corpus
     doc_id, number = request.path_params["doc_id"], request.path_params["number"]
     record = corpus.record(doc_id)
-    drawn = corpus.drawn_page(record, number)
     first = whole(request.query_params, "first", 0)
     rows = corpus.store.on_page(doc_id, number, first=first, count=ON_PAGE).rows
+    try:
+        drawn = corpus.drawn_page(record, number)
+    except UsageError as error:
+        return page(request, "undrawn.html", sheet=_blank_sheet(rows), message=str(error))
     path = f"/documents/{doc_id}/pages/{number}/picture?width=1280"
-    sheet = Sheet(path, round(drawn.width_pt, 1), round(drawn.height_pt, 1), _boxes(rows))
-    return page(request, "sheet.html", sheet=sheet, record=record, number=number)
+    return page(request, "sheet.html", sheet=Sheet(path, _pt(drawn.width_pt), _pt(drawn.height_pt), _boxes(rows)))
 
 
 def _chosen_page(pages: Sequence[PageOutline], request: Request) -> PageOutline | None:
@@ -153,13 +155,21 @@ def _sheet(record: DocumentRecord, here: PageOutline | None, rows: Sequence[Mapp
         return None
     if whole_page is not None and here.picture:
         _, _, width, height = whole_page["bbox"]
-        return Sheet(f"/pictures/{here.picture}?width=1280", round(width, 1), round(height, 1), boxes)
+        return Sheet(f"/pictures/{here.picture}?width=1280", _pt(width), _pt(height), boxes)
     picture = next((row for row in rows if row["modality"] == "image" and row["bbox"] and row["asset_id"]), None)
     if picture is not None and record.media_type.startswith("image/"):
         _, _, width, height = picture["bbox"]
-        return Sheet(f"/pictures/{picture['asset_id']}?width=1280", round(width, 1), round(height, 1), boxes)
+        return Sheet(f"/pictures/{picture['asset_id']}?width=1280", _pt(width), _pt(height), boxes)
+    return _blank_sheet(rows)
+
+
+def _blank_sheet(rows: Sequence[Mapping[str, Any]]) -> Sheet:
     width, height = around([cast(Box, tuple(row["bbox"])) for row in rows if row["bbox"]])
-    return Sheet("", round(width, 1), round(height, 1), boxes)
+    return Sheet("", _pt(width), _pt(height), _boxes(rows))
+
+
+def _pt(length: float) -> float:
+    return round(length, 1)
 
 
 def _boxes(rows: Sequence[Mapping[str, Any]]) -> dict[str, Shape]:

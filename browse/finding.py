@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from browse.browsed import Browsed
 from browse.forms import Asked, read_body, whole
-from browse.page_drawer import PDF
 from browse.places import Overlay, overlay
 from browse.render import page
 from pipeline.answer import Answer
@@ -150,11 +149,12 @@ def grouped(corpus: Browsed, answer: Answer, words: Sequence[str]) -> list[Group
     on_page = [doc_id(hit.source_uri) for hit in answer.hits if hit.modality == "text" and hit.bbox and hit.page]
     of_pages = corpus.store.page_rows(list(dict.fromkeys(on_page)))
     whole_pages = {(row["doc_id"], row["page"]): row for row in of_pages if row["asset_id"] and row["bbox"]}
+    drawable = corpus.drawable([hit.source_uri for hit in answer.hits if hit.modality == "text" and hit.bbox])
     groups: dict[str, list[Found]] = {document: [] for document in documents}
     for hit in answer.hits:
         row = rows.get(hit.id)
         if row is not None:
-            groups[row["doc_id"]].append(_found(hit, row, whole_pages, answer, words))
+            groups[row["doc_id"]].append(_found(hit, row, whole_pages, answer, words, drawable))
     return [
         Group(document, hits[0].hit.source_uri, hits[0].hit.title, tuple(hits))
         for document, hits in groups.items()
@@ -168,6 +168,7 @@ def _found(
     whole_pages: Mapping[tuple[str, int | None], Mapping[str, Any]],
     answer: Answer,
     words: Sequence[str],
+    drawable: Collection[str],
 ) -> Found:
     legs = tuple(
         Leg(name, LEG_NAMES[name], hit.legs[name]["rank"], hit.legs[name]["score"])
@@ -183,7 +184,7 @@ def _found(
         under = whole_pages[document, hit.page]
         asset, laid = under["asset_id"], overlay((under["bbox"][2], under["bbox"][3]), [hit.bbox], None)
     picture = f"/pictures/{asset}?width=480" if asset else ""
-    if not picture and hit.modality == "text" and hit.bbox and row["media_type"] == PDF:
+    if not picture and hit.modality == "text" and hit.bbox and document in drawable:
         box = ",".join(f"{side:.1f}" for side in hit.bbox)
         picture = f"/documents/{document}/pages/{hit.page}/picture?width=480&box={box}"
     return Found(hit, document, snippet(hit.text, words, SNIPPET), legs, picture, laid)

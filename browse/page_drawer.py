@@ -58,6 +58,8 @@ class PageDrawer:
 
     def _draw(self, record: DocumentRecord, number: int) -> DrawnPage:
         path = _unchanged(record)
+        if path is None:
+            raise UsageError("only pages of PDF files of this machine can be drawn, while these are as they were")
         if self._sandbox is None:
             self._sandbox = Sandbox(1, self._settings.limits)
         settings = self._settings
@@ -73,21 +75,19 @@ class PageDrawer:
 
 
 def can_draw(record: DocumentRecord) -> bool:
-    """True for what may be drawn as far as the ledger tells."""
+    """True for PDF files of this machine that are as they were indexed, by their size and times."""
+    return _unchanged(record) is not None
+
+
+def _unchanged(record: DocumentRecord) -> Path | None:
     is_local = record.source_uri.startswith("file://") and record.parent is None
-    return is_local and record.media_type == PDF and record.state == "indexed"
-
-
-def _unchanged(record: DocumentRecord) -> Path:
-    if not can_draw(record):
-        raise UsageError("only pages of PDF files of this machine can be drawn")
+    if not is_local or record.media_type != PDF or record.state != "indexed":
+        return None
     try:
         found = look_up(record.source_uri)
     except DocmillError:
-        found = None
-    if found is None or found.path is None or found.revision != record.revision:
-        raise UsageError("the file has changed or is gone since it was indexed")
-    return found.path
+        return None
+    return found.path if found.revision and found.revision == record.revision else None
 
 
 def _jpeg(path: Path) -> bytes:

@@ -61,6 +61,8 @@ def make_store(folder: Path) -> Store:
         layout=dump_layout(lines, None),
     )
     harbour, ship, second = (word_vector(word) for word in ("harbour", "ship", "second"))
+    active = folder / "active.png"
+    active.write_text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(9)"><script>alert(9)</script></svg>')
     evil = picture(folder / "evil.png", "evil")
     rows: list[tuple[DocumentRecord, list[Row]]] = [
         (
@@ -73,7 +75,7 @@ def make_store(folder: Path) -> Store:
         ),
         (document("file:///docs/scan.pdf", title="scan", page_rows=1), [scan]),
         (
-            document(EVIL_URI, title=EVIL, text_rows=2, image_rows=1, warnings=(EVIL,), metadata={"author": EVIL}),
+            document(EVIL_URI, title=EVIL, text_rows=2, image_rows=2, warnings=(EVIL,), metadata={"author": EVIL}),
             [
                 Row(
                     "text",
@@ -89,6 +91,7 @@ def make_store(folder: Path) -> Store:
                 Row(
                     "image", 0, EVIL, page=1, bbox=(9, 99, 99, 199), vector=word_vector("img"), picture=evil, **strange
                 ),
+                Row("image", 1, "active", page=1, vector=harbour, picture=active, **strange),
             ],
         ),
         (

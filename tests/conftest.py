@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import ROOT, docmill
 from corpus import Corpus
 
 from pipeline.config import Limits
@@ -22,3 +23,12 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def corpus(tmp_path: Path, sandbox: Sandbox) -> Corpus:
     return Corpus(tmp_path, sandbox)
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`sample_docs/` ingested once with the built-in models, for all tests that only read it."""
+    store = str(tmp_path_factory.mktemp("samples") / "store")
+    done = docmill("ingest", str(ROOT / "sample_docs"), "--store", store, "--json", timeout_s=280)
+    assert done.returncode == 3, done.stderr  # one document is in quarantine
+    return store

@@ -206,6 +206,15 @@ def test_pictures_are_drawn_anew_and_alone(client: httpx.Client) -> None:
     assert b"root" not in strange.content
 
 
+def test_a_picture_that_is_none_is_never_served(client: httpx.Client) -> None:
+    """SVG that found its way into the store under another name stays there."""
+    pictures = re.findall(r'src="(/pictures/[^"?]+)', client.get(f"/documents/{EVIL_ID}").text)
+    answers = [client.get(path) for path in pictures]
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    assert all(b"<svg" not in answer.content for answer in answers)
+
+
 def form_key(page: str) -> str:
     found = re.search(r'name="key" value="([0-9a-f]+)"', page)
     assert found is not None
