@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.docmill-ready
+# Tests run in so many processes with one thread of compute each; with JOBS=0, one after the other in a single one.
+JOBS ?= 2
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 .PHONY: demo test check fix bench clean install
 .DEFAULT_GOAL := demo
@@ -21,11 +24,11 @@ demo: $(READY)
 	@$(BIN)/python tools/demo.py
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q
-	@$(BIN)/python -m pytest -q -m "flow and not slow"
+	@$(TESTS)
+	@$(TESTS) -m "flow and not slow"
 
 test-models: $(READY)
-	@$(BIN)/python -m pytest -q -m "models and not slow"
+	@$(TESTS) -m "models and not slow"
 
 test-browser: $(READY)
 	@$(BIN)/python -m pytest -q -m "browser and not slow"
