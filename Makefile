@@ -25,7 +25,7 @@ demo: $(READY)
 
 test: $(READY)
 	@$(TESTS)
-	@$(TESTS) -m "flow and not slow"
+	@$(TESTS) tests/flow -m "flow and not slow"
 
 test-models: $(READY)
 	@$(TESTS) -m "models and not slow"
