@@ -28,7 +28,7 @@ test: $(READY)
 	@$(TESTS) tests/flow -m "flow and not slow"
 
 test-models: $(READY)
-	@$(TESTS) -m "models and not slow"
+	@$(TESTS) --dist loadfile -m "models and not slow"
 
 test-browser: $(READY)
 	@$(BIN)/python -m pytest -q -m "browser and not slow"
