@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from corpus import Corpus
 from fakes import WordPages, WordUnified
 from PIL import Image
-from test_ingest import Corpus
 
 from pipeline.config import SearchWeights
 from pipeline.evaluate import Report, evaluate
@@ -21,9 +21,8 @@ FILLER = "ordinary words that fill the passage so that it has something to say a
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
+def corpus(corpus: Corpus) -> Corpus:
     """A guide with two sections, a note that quotes a heading, and a picture named in words."""
-    corpus = Corpus(tmp_path)
     guide = f"# Guide\n\n## Repairing the sluice gate\n\n{FILLER} boards {FILLER}\n\n## Feeding elderly millers\n\n"
     corpus.write("guide.md", f"{guide}{FILLER} porridge {FILLER}\n")
     corpus.write("note.txt", f"See the part called repairing  the sluice\ngate for more. {FILLER}")
