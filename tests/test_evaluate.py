@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,16 @@ import pytest
 from test_search import image, make, page, searcher, text
 
 from cli.main import run
+from pipeline.config import SearchWeights, Settings
 from pipeline.errors import UsageError
-from pipeline.evaluate import Report, evaluate, judged
+from pipeline.evaluate import Report, judged, measured
+from pipeline.evaluate.compare import compared, other_settings
 from pipeline.evaluate.figures import METRICS, figures, interval, of_query
 from pipeline.evaluate.judgements import Query
+from pipeline.evaluate.measure import ask
+from pipeline.evaluate.places import Rows
+from pipeline.evaluate.report import Tuned
+from pipeline.evaluate.tune import tune
 from pipeline.store import Store
 
 ROWS = {
@@ -25,7 +32,7 @@ ROWS = {
 
 
 def report(store: Store, *queries: Query) -> Report:
-    return evaluate(searcher(store), judged(store, queries), "hand")
+    return measured(searcher(store), judged(store, queries), "hand")
 
 
 def test_figures_are_those_worked_out_by_hand(tmp_path: Path) -> None:
@@ -94,6 +101,64 @@ def test_intervals_hold_the_mean_and_are_the_same_each_time() -> None:
     assert list(figures(np.array([of_query(["a"], {"a": 1})]))) == list(METRICS)
 
 
+def tuned(store: Store, queries: list[Query], **weights: float) -> Tuned:
+    one = searcher(store, **weights)
+    asked = list(ask(one, judged(store, queries)))
+    return tune(one, asked, SearchWeights(**weights).model_dump(), Rows(store))
+
+
+def test_weights_are_fitted_on_half_and_tested_on_the_other(tmp_path: Path) -> None:
+    """Where words mislead and vectors do not, BM25 loses weight, and the queries that were held out gain by it."""
+    rows = {f"file:///{n}.txt": replace(text("whale harbour"), text=f"word{n}") for n in range(30)}
+    right = {f"file:///right{n}.txt": replace(text("lamp"), text="nothing") for n in range(1)}
+    queries = [Query(f"{n}", f"lamp word{n}", {"right0.txt": 1.0}) for n in range(30)]
+    found = tuned(make(tmp_path, rows | right), queries, text=0.5)
+
+    assert (found.fitted_on, found.tested_on) == (15, 15)
+    assert found.weights["bm25"] / found.weights["text"] < 2
+    assert found.after.value > found.before.value
+    assert found.helps
+    assert f"bm25 = {found.weights['bm25']:g}" in found.setting
+    assert found.weights["page"] == 1.0
+
+
+def test_weights_stay_where_nothing_is_gained(tmp_path: Path) -> None:
+    """Perfect is perfect; and fewer queries than can be split are refused."""
+    store = make(tmp_path, ROWS)
+    queries = [Query(f"{n}", "whale", {"whale.txt": 1.0}) for n in range(20)]
+    found = tuned(store, queries)
+
+    assert found.weights == SearchWeights().model_dump()
+    assert not found.helps
+    assert "keep the weights as they are" in found.told
+    with pytest.raises(UsageError, match="--tune needs 20 queries"):
+        tuned(store, queries[:19])
+
+
+def test_two_reports_are_compared_query_by_query(tmp_path: Path) -> None:
+    """The difference is of the queries that both have; the same report twice differs by nothing."""
+    store = make(tmp_path, ROWS)
+    queries = [Query("1", "whale", {"whale.txt": 1.0}), Query("2", "whale", {"both.txt": 1.0})]
+    one, other = report(store, *queries), report(store, queries[0], Query("3", "harbour", {"both.txt": 1.0}))
+    found = compared(("a", "b"), one, other)
+
+    assert found.differences["text → text"].value == 0
+    assert found.contract()["models"] == ["a", "b"]
+    assert compared(("a", "a"), one, one).differences["text → anything"].high == 0
+
+
+def test_the_model_to_compare_with_is_named_by_its_setting() -> None:
+    """A bare name is `unified`; the store's own model is no comparison."""
+    settings = Settings(store="/nowhere")
+
+    assert other_settings(settings, "nomic-v1.5").unified == "nomic-v1.5"
+    assert other_settings(settings, "pages=colsmol-256m").pages_model == "colsmol-256m"
+    assert other_settings(settings, "text=bge").text == "bge"
+    for wrong in ("builtin", "pages=builtin", "unified="):
+        with pytest.raises(UsageError, match="--compare"):
+            other_settings(settings, wrong)
+
+
 def test_mistakes_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A missing file, a store that is not there, a store without rows."""
     queries = tmp_path / "q.jsonl"
@@ -105,7 +170,9 @@ def test_mistakes_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.Capture
         ([str(tmp_path / "none.tsv")], "none.tsv: cannot be read"),
         ([str(queries), "--store", str(tmp_path / "none")], "docmill ingest"),
         ([str(queries), "--store", empty], "nothing is indexed yet"),
-        (["--unpack", str(tmp_path / "x")], "--unpack and --qrels go with QUERIES"),
+        (["--unpack", str(tmp_path / "x")], "--unpack, --qrels and --tune go with QUERIES"),
+        (["--tune", "--compare", "x", str(queries)], "give one of --tune and --compare"),
+        (["--html", str(tmp_path / "none" / "x.html"), str(queries)], "x.html: cannot be written"),
     ]:
         assert run(["evaluate", *arguments]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()[-1:]

@@ -10,7 +10,7 @@ from fakes import WordPages, WordUnified
 from PIL import Image
 
 from pipeline.config import SearchWeights
-from pipeline.evaluate import Report, evaluate
+from pipeline.evaluate import Report, measured
 from pipeline.evaluate.hold_out import HeldOut, hold_out, sample
 from pipeline.evaluate.known_items import holds, is_telling, known_items, without
 from pipeline.evaluate.places import Place
@@ -84,7 +84,7 @@ def test_rows_that_quote_a_question_count_for_neither_side(corpus: Corpus, tmp_p
 def report(corpus: Corpus, found: HeldOut) -> Report:
     unified, pages = WordUnified(), WordPages()
     live, copy = (Searcher(store, unified, pages, SearchWeights()) for store in (corpus.store(), found.store))
-    return evaluate(copy, found.queries, "itself", known_items=True, left_out=found.left_out, live=live)
+    return measured(copy, found.queries, "itself", known_items=True, left_out=found.left_out, live=live)
 
 
 def test_what_can_only_be_found_by_its_own_text_is_not_found(corpus: Corpus, tmp_path: Path) -> None:

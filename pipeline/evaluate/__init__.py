@@ -11,10 +11,10 @@ from pipeline.evaluate.report import Report, notes_of, several
 from pipeline.search import Searcher
 from pipeline.store import Store
 
-__all__ = ["Judged", "Query", "QuerySet", "Report", "evaluate", "judged", "read_set"]
+__all__ = ["Judged", "Query", "QuerySet", "Report", "judged", "measured", "read_set"]
 
 
-def evaluate(
+def measured(
     searcher: Searcher,
     queries: Sequence[Judged],
     source: str,

@@ -58,7 +58,7 @@ def hold_out(store: Store, unified: Unified, pages: PageModel, *, count: int, fo
             counted = pages.count_frequencies(copy.page_texts())
             copy.set_frequencies(TokenCounts(counted.pages, counted.counts))
         copy.refresh_indexes()
-    queries = {f"{number}": item for number, item in enumerate(items, 1)}
+    queries = {f"{item.kind}: {item.text}": item for item in items}  # the same whatever the model
     return HeldOut(
         copy,
         tuple(_judged(id, item) for id, item in queries.items()),
