@@ -177,7 +177,7 @@ def _judged(id: str, item: Item) -> Judged:
 
 def _notes(items: Sequence[Item], searched: int, of: int, pages_asked: bool) -> Iterator[str]:
     counts = {kind: sum(item.kind == kind for item in items) for kind in NAMES}
-    named = ", ".join(f"{count} {NAMES[kind]}" for kind, count in counts.items() if count)
+    named = ", ".join(several(count, *NAMES[kind]) for kind, count in counts.items() if count)
     yield (
         f"the questions are taken from the corpus: {named}; their text is taken out of the rows they stand above "
         "before these are searched, and other rows that hold it word for word count neither as right nor as wrong"

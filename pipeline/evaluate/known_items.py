@@ -20,7 +20,12 @@ from pipeline.types import Modality, TextLine
 
 Kind = Literal["heading", "title", "caption", "line"]
 TO: Mapping[Kind, Modality] = {"heading": "text", "title": "text", "caption": "image", "line": "page"}
-NAMES: Mapping[Kind, str] = {"heading": "headings", "title": "titles", "caption": "captions", "line": "lines of pages"}
+NAMES: Mapping[Kind, tuple[str, str]] = {
+    "heading": ("heading", "headings"),
+    "title": ("title", "titles"),
+    "caption": ("caption", "captions"),
+    "line": ("line of a page", "lines of pages"),
+}
 SHARE: Mapping[Kind, float] = {"heading": 1.0, "title": 0.5, "caption": 1.0, "line": 1.0}  # of the questions of a kind
 COLUMNS = ("id", "doc_id", "source_uri", "title", "modality", "page", "headings", "text", "asset_id", "bbox", "layout")
 SECTION_ROWS, DOCUMENT_ROWS = 8, 12  # more rows under one heading or title cost too much to embed again
@@ -65,8 +70,8 @@ def known_items(rows: Sequence[Content], count: int, *, with_pages: bool = True)
     that look at the picture: no line can be taken out of that.
     """
     makers: dict[Kind, Callable[[Sequence[Content]], Iterator[Item]]] = {
-        "title": _titles,
         "heading": _headings,
+        "title": _titles,  # of documents that no heading asks for: a title goes with all rows of its document
         "caption": _captions,
         "line": _lines,
     }
