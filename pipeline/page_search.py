@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.types import QueryTokens
 
 EXACT_PAGES = 1_000  # up to so many scoring all is exact and not slower; the index is made for more
 EXACT_BYTES = 256 << 20  # of vectors that may be held to do so
+READY_BYTES = 64 << 20  # of float16 that are held as float32, which takes twice as much
 CANDIDATES = 200  # pages that the multi-vector index proposes, more if more hits are asked for
 PROBES, PROBED_VECTORS = 32, 16_000  # partitions of the index to look at: so many, or one for so many vectors
 AT_ONCE = 512  # candidates whose vectors are in memory
@@ -80,7 +81,7 @@ class PageSearch:
             pages = self._store.count_pages(where)
             vector_bytes = self._store.models.pages.dim * np.dtype(np.float16).itemsize
             exact = is_exact(pages, self._page_vectors * vector_bytes, self._exact_pages)
-            held = self._held = where, self._store.multivectors(where=where) if exact else None, pages
+            held = self._held = where, _ready(self._store.multivectors(where=where)) if exact else None, pages
         return held[1:]
 
     def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None, most: int) -> list[str]:
@@ -98,6 +99,11 @@ class PageSearch:
         """About how many vectors a page has."""
         sizes = self._store.page_counts(SAMPLE).vectors
         return float(sizes.mean()) if len(sizes) else 0.0
+
+
+def _ready(pages: PageVectors) -> PageVectors:
+    """In float32, as they are multiplied, unless that takes much memory: the conversion costs more than the product."""
+    return replace(pages, vectors=pages.vectors.astype(np.float32)) if pages.vectors.nbytes <= READY_BYTES else pages
 
 
 def _best(scored: Iterable[tuple[str, float]], depth: int) -> list[tuple[str, float]]:

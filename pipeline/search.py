@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ from pipeline.where_on_page import page_maps
 __all__ = ["DEPTH", "KINDS", "LEGS", "Answer", "Scope", "Searcher"]
 
 Vector = npt.NDArray[np.float32]  # one, (dim,)
+Key = TypeVar("Key")
+Found = TypeVar("Found")
+AT_ONCE = 4  # things that are asked of the table and of the models side by side
+OTHER_PAGES = 50  # that MaxSim scores because another leg found them
 RERANKED = 50  # passages that a cross-encoder reads
 PHRASE_ROWS = 1000  # of a kind, among those that have the phrases: the best by BM25
 EXAMPLE_VECTORS = 64  # of a page that is a query: its cost grows with them, and more find no more
@@ -228,18 +233,24 @@ class Searcher:
         return sorted(zip(there, scores, strict=True), key=lambda pair: -pair[1])
 
     def _candidates(self, query: str, vector: QueryVectors | None, scope: Scope) -> Candidates:
-        words = self._words(query, scope) if scope.has("bm25") or scope.phrases else {}
+        word_tasks = self._word_tasks(query, scope) if scope.has("bm25") or scope.phrases else {}
+        words = at_once(word_tasks) if scope.phrases else {}  # what the other legs may look at
         only = {kind: [id for id, _ in found] for kind, found in words.items()} if scope.phrases else None
-        legs: dict[str, Scored] = {} if vector is None else self._dense(vector, scope, only)
-        words = words if scope.has("bm25") else {}
-        tokens = self._query_tokens(query) if scope.has("maxsim") and self._counts["page"] else None
-        chosen = ""
+        tasks: dict[str, Callable[[], Any]] = {} if vector is None else self._dense_tasks(vector, scope, only)
+        if scope.has("maxsim") and self._counts["page"]:
+            tasks["tokens"] = partial(self._query_tokens, query)
+        if not scope.phrases:
+            tasks |= {f"words {kind}": task for kind, task in word_tasks.items()}
+        found = at_once(tasks)
+        words = words or {kind: found[f"words {kind}"] for kind in word_tasks}
+        legs: dict[str, Scored] = {leg: found[leg] for leg in KINDS if leg in found}
+        tokens, chosen = found.get("tokens"), ""
         if scope.has("maxsim"):
-            others = [id for id, _ in [*legs.get("page", ()), *words.get("page", ())]]
+            others = [id for id, _ in [*legs.get("page", ())[:OTHER_PAGES], *words.get("page", ())[:OTHER_PAGES]]]
             legs["maxsim"], chosen = self._maxsim(tokens, others, scope, None if only is None else only.get("page", []))
         missing = only is not None and not any(only.values())
         notes = (f"no row has the exact words {' and '.join(map(repr, scope.phrases))}",) if missing else ()
-        return Candidates(legs, words, chosen, tokens, vector is not None, notes)
+        return Candidates(legs, words if scope.has("bm25") else {}, chosen, tokens, vector is not None, notes)
 
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
         if not any(scope.has(leg) for leg in KINDS):
@@ -249,32 +260,33 @@ class Searcher:
         pictures = self._unified.embed_picture_queries(queries, words) if scope.has("image") else words
         return [QueryVectors(*pair) for pair in zip(words, pictures, strict=True)]
 
-    def _dense(
-        self, vector: QueryVectors, scope: Scope, only: Mapping[Modality, Sequence[str]] | None = None
-    ) -> dict[str, Scored]:
-        """The rows next to the vector, of each kind that is asked for; with `only` among these."""
-        where = scope.condition
+    def _dense(self, vector: QueryVectors, scope: Scope) -> dict[str, Scored]:
+        """The rows next to the vector, of each kind that is asked for."""
+        return at_once(self._dense_tasks(vector, scope, None))
+
+    def _dense_tasks(
+        self, vector: QueryVectors, scope: Scope, only: Mapping[Modality, Sequence[str]] | None
+    ) -> dict[str, Callable[[], Scored]]:
+        """How to find the rows next to the vector, by kind; with `only` among these."""
+        shared: dict[str, Any] = {"k": scope.depth, "where": scope.condition}
         return {
-            leg: self.store.nearest(
+            leg: partial(
+                self.store.nearest,
                 vector.of(leg),
                 modality=leg,
-                k=scope.depth,
-                where=where,
                 only=None if only is None else only.get(leg, []),
+                **shared,
             )
             for leg in self._kinds(scope)
             if leg in scope.legs
         }
 
-    def _words(self, query: str, scope: Scope) -> dict[Modality, Scored]:
-        """Rows with words of the query, of each kind; with phrases those that have all of them."""
-        where, depth = scope.condition, max(PHRASE_ROWS, scope.k) if scope.phrases else scope.depth
-        return {
-            kind: self.store.match_phrases(query, scope.phrases, k=depth, modality=kind, where=where)
-            if scope.phrases
-            else self.store.match(query, k=depth, modality=kind, where=where)
-            for kind in self._kinds(scope)
-        }
+    def _word_tasks(self, query: str, scope: Scope) -> dict[Modality, Callable[[], Scored]]:
+        """How to find rows with words of the query, by kind; with phrases those that have all of them."""
+        match = partial(self.store.match_phrases, query, scope.phrases) if scope.phrases else None
+        match = match or partial(self.store.match, query)
+        depth = max(PHRASE_ROWS, scope.k) if scope.phrases else scope.depth
+        return {kind: partial(match, modality=kind, k=depth, where=scope.condition) for kind in self._kinds(scope)}
 
     def _kinds(self, scope: Scope) -> list[Modality]:
         return [kind for kind, rows in self._counts.items() if rows and scope.modality in (None, kind)]
@@ -340,3 +352,16 @@ class Searcher:
                 f"the table was made with {pinned or 'no such model'}, but `{setting}` is now {loaded or 'not set'}; "
                 f"set `{setting}` back, or embed again: docmill backfill reembed --{setting} NAME"
             )
+
+
+def at_once(tasks: Mapping[Key, Callable[[], Found]]) -> dict[Key, Found]:
+    """What each of the tasks gives, done side by side: the table and the models work outside of Python's lock."""
+    if len(tasks) < 2:
+        return {key: task() for key, task in tasks.items()}
+    waiting = {key: _pool().submit(task) for key, task in tasks.items()}
+    return {key: task.result() for key, task in waiting.items()}
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="docmill-search")

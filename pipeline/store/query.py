@@ -16,7 +16,6 @@ from lancedb.query import BooleanQuery, MatchQuery, Occur, PhraseQuery
 
 from pipeline.errors import UsageError
 from pipeline.store.edge import reason
-from pipeline.store.indexes import EXACT_VECTORS
 from pipeline.store.phrase import folded, has_phrase, in_order
 from pipeline.store.schema import CORPUS, Columns, clean, is_vector_column
 from pipeline.store.tables import GROUP, Tables, groups
@@ -25,6 +24,8 @@ from pipeline.store.words import widened
 from pipeline.types import Modality, Route
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
+EXACT_FILTERED = 1_000  # up to so many rows that a filter leaves, comparing each is as quick as the index
+REFINED = 200  # rows that the index proposes, whose vectors are compared; twice as many as are asked for at least
 VECTOR_BATCH = 32  # rows with multi-vectors read at a time
 INPUTS = ("id", "modality", "title", "headings", "text", "bbox", "asset_id", "route", "route_reason", "route_signals")
 PAGE_PLACES = ("id", "doc_id", "page", "bbox", "asset_id")
@@ -36,7 +37,7 @@ class PageVectors:
     """Multi-vectors of pages: page i is `ids[i]` and `vectors[offsets[i]:offsets[i + 1]]`."""
 
     ids: list[str]
-    vectors: npt.NDArray[np.float16]  # (total, dim)
+    vectors: npt.NDArray[np.floating[Any]]  # (total, dim), float16 as they are stored
     offsets: npt.NDArray[np.int64]  # (pages + 1,)
 
 
@@ -136,8 +137,8 @@ def nearest(
     among = None if only is None else is_one_of("id", only) if only else "FALSE"
     condition = both(f"modality = {sql_literal(modality)}", where, among)
     query = table.search(wanted, vector_column_name=column).distance_type("cosine").where(condition, prefilter=True)
-    exact = table.count_rows(condition) <= EXACT_VECTORS
-    query = query.bypass_vector_index() if exact else query.refine_factor(10)
+    exact = table.count_rows(condition) <= EXACT_FILTERED
+    query = query.bypass_vector_index() if exact else query.refine_factor(max(2, -(-REFINED // k)))
     return _ranked(query.limit(k).select(["id", "_distance"]).to_arrow(), "_distance", lambda distance: 1.0 - distance)
 
 
