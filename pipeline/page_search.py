@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.embed.maxsim_torch import maxsim_torch
 from pipeline.mix import Scored
@@ -48,16 +49,35 @@ class PageSearch:
         self._store, self._exact_pages = store, exact_pages
         self._maxsim = partial(maxsim_torch, device=device) if device == "cuda" else maxsim
         self._held: tuple[str | None, PageVectors | None, int] | None = None
+        self._read: dict[str, npt.NDArray[np.float32]] = {}  # vectors of pages that were candidates before
+        self._read_bytes = 0
 
-    def score(self, tokens: QueryTokens, others: Iterable[str], where: str | None, depth: int) -> PageScores:
-        """The `depth` best pages among those that meet `where`; `others` are pages that other legs found.
+    def propose(self, tokens: QueryTokens, where: str | None, depth: int) -> list[str]:
+        """Pages that the multi-vector index proposes for `score`; none where all are scored."""
+        if self._all(where)[0] is not None:
+            return []
+        asked = tokens.vectors[tokens.weights > 0]
+        most = max(CANDIDATES, depth)
+        found = self._store.nearest_pages(asked, k=most, where=where, probes=self._probes) if len(asked) else []
+        return [id for id, _ in found]
 
-        Either all of them are scored, or the best of the multi-vector index and `others`.
+    def score(
+        self,
+        tokens: QueryTokens,
+        others: Iterable[str],
+        where: str | None,
+        depth: int,
+        proposed: Sequence[str] | None = None,
+    ) -> PageScores:
+        """The `depth` best pages among those that meet `where`: of all, or of the candidates where there are too many.
+
+        Candidates are what `propose` gives, or gave, and `others`, pages that other legs found.
         """
         held, pages = self._all(where)
         if held is not None:
             return PageScores(_best(self._scored(tokens, held), depth), f"exact over all {pages:,} pages")
-        scored = self._scored_by_id(tokens, self._candidates(tokens, others, where, max(CANDIDATES, depth)))
+        found = self.propose(tokens, where, depth) if proposed is None else proposed
+        scored = self._scored_by_id(tokens, sorted({*found, *others}))
         chosen = f"exact over {len(scored):,} of {pages:,} pages, candidates by many vectors, one, and BM25"
         return PageScores(_best(scored, depth), chosen)
 
@@ -68,7 +88,30 @@ class PageSearch:
 
     def _scored_by_id(self, tokens: QueryTokens, ids: Sequence[str]) -> list[tuple[str, float]]:
         groups = (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
-        return [pair for group in groups for pair in self._scored(tokens, self._store.multivectors(ids=group))]
+        return [pair for group in groups for pair in self._scored(tokens, self._vectors(group))]
+
+    def _vectors(self, ids: Sequence[str]) -> PageVectors:
+        """The vectors of some pages, as float32; those that were read before are not read again."""
+        read = dict(self._read)  # another thread may let go of them meanwhile
+        new = self._store.multivectors(ids=[id for id in ids if id not in read])
+        fresh = {
+            id: new.vectors[new.offsets[place] : new.offsets[place + 1]].astype(np.float32)
+            for place, id in enumerate(new.ids)
+        }
+        self._keep(fresh)
+        known = {**read, **fresh}
+        there = [id for id in ids if id in known]
+        offsets = np.cumsum([0, *(len(known[id]) for id in there)], dtype=np.int64)
+        empty = np.zeros((0, self._store.models.pages.dim), np.float32)
+        return PageVectors(there, np.concatenate([empty, *(known[id] for id in there)]), offsets)
+
+    def _keep(self, fresh: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        size = sum(matrix.nbytes for matrix in fresh.values())
+        if self._read_bytes + size > EXACT_BYTES:
+            self._read, self._read_bytes = {}, 0
+        if size <= EXACT_BYTES:
+            self._read = {**self._read, **fresh}
+            self._read_bytes += size
 
     def _scored(self, tokens: QueryTokens, pages: PageVectors) -> list[tuple[str, float]]:
         scores = self._maxsim(tokens.vectors, tokens.weights, pages.vectors, pages.offsets)
@@ -83,11 +126,6 @@ class PageSearch:
             exact = is_exact(pages, self._page_vectors * vector_bytes, self._exact_pages)
             held = self._held = where, _ready(self._store.multivectors(where=where)) if exact else None, pages
         return held[1:]
-
-    def _candidates(self, tokens: QueryTokens, others: Iterable[str], where: str | None, most: int) -> list[str]:
-        asked = tokens.vectors[tokens.weights > 0]
-        found = self._store.nearest_pages(asked, k=most, where=where, probes=self._probes) if len(asked) else []
-        return sorted({id for id, _ in found} | set(others))
 
     @cached_property
     def _probes(self) -> int:

@@ -175,7 +175,7 @@ class Searcher:
         if row.multivector is not None and len(row.multivector):
             tokens = as_query(row.multivector, EXAMPLE_VECTORS)
         if scope.has("maxsim") and tokens is not None:
-            legs["maxsim"], chosen = self._maxsim(tokens, [id for id, _ in legs.get("page", ())], scope)
+            legs["maxsim"], chosen = self._maxsim(tokens, legs.get("page", ()), scope)
         if row.vector is None and tokens is None:
             raise UsageError(f"{id}: the row has no vector to compare with; there was nothing on it to embed")
         legs = {leg: [pair for pair in scored if pair[0] != id] for leg, scored in legs.items()}
@@ -208,7 +208,7 @@ class Searcher:
         tokens = as_query(read.vectors, EXAMPLE_VECTORS)
         chosen = ""
         if scope.has("maxsim"):
-            legs["maxsim"], chosen = self._maxsim(tokens, [id for id, _ in legs.get("page", ())], scope)
+            legs["maxsim"], chosen = self._maxsim(tokens, legs.get("page", ()), scope)
         return tokens, chosen
 
     # legs -----------------------------------------------------------------------------------------------------
@@ -238,16 +238,17 @@ class Searcher:
         only = {kind: [id for id, _ in found] for kind, found in words.items()} if scope.phrases else None
         tasks: dict[str, Callable[[], Any]] = {} if vector is None else self._dense_tasks(vector, scope, only)
         if scope.has("maxsim") and self._counts["page"]:
-            tasks["tokens"] = partial(self._query_tokens, query)
+            tasks["pages"] = partial(self._proposed, query, scope)
         if not scope.phrases:
             tasks |= {f"words {kind}": task for kind, task in word_tasks.items()}
         found = at_once(tasks)
         words = words or {kind: found[f"words {kind}"] for kind in word_tasks}
         legs: dict[str, Scored] = {leg: found[leg] for leg in KINDS if leg in found}
-        tokens, chosen = found.get("tokens"), ""
+        (tokens, proposed), chosen = found.get("pages", (None, [])), ""
         if scope.has("maxsim"):
-            others = [id for id, _ in [*legs.get("page", ())[:OTHER_PAGES], *words.get("page", ())[:OTHER_PAGES]]]
-            legs["maxsim"], chosen = self._maxsim(tokens, others, scope, None if only is None else only.get("page", []))
+            others = [*legs.get("page", ())[:OTHER_PAGES], *words.get("page", ())[:OTHER_PAGES]]
+            among = None if only is None else only.get("page", [])
+            legs["maxsim"], chosen = self._maxsim(tokens, others, scope, among, proposed)
         missing = only is not None and not any(only.values())
         notes = (f"no row has the exact words {' and '.join(map(repr, scope.phrases))}",) if missing else ()
         return Candidates(legs, words if scope.has("bm25") else {}, chosen, tokens, vector is not None, notes)
@@ -295,15 +296,27 @@ class Searcher:
         self._check("pages", self._pages.id, self.store.models.pages)
         return self._pages.embed_query(query, self._frequencies if self._pages.uses_frequencies else None)
 
+    def _proposed(self, query: str, scope: Scope) -> tuple[QueryTokens, list[str]]:
+        """The query's tokens, and pages that the multi-vector index proposes for them."""
+        tokens = self._query_tokens(query)
+        return tokens, [] if scope.phrases else self._page_search.propose(tokens, scope.condition, scope.depth)
+
     def _maxsim(
-        self, tokens: QueryTokens | None, others: Sequence[str], scope: Scope, only: Sequence[str] | None = None
+        self,
+        tokens: QueryTokens | None,
+        others: Scored,
+        scope: Scope,
+        only: Sequence[str] | None = None,
+        proposed: Sequence[str] | None = None,
     ) -> tuple[Scored, str]:
+        """(id, MaxSim) of pages, and how they were chosen: among `only`, or of what was proposed and of `others`."""
         if tokens is None or not self._counts["page"]:
             return [], "no pages"
         if only is not None:
             found = self._page_search.score_these(tokens, only, scope.depth)
         else:
-            found = self._page_search.score(tokens, others, scope.condition, scope.depth)
+            ids = [id for id, _ in others]
+            found = self._page_search.score(tokens, ids, scope.condition, scope.depth, proposed)
         return found.ranked, found.chosen
 
     # what is asked of the table once --------------------------------------------------------------------------
