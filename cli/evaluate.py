@@ -28,11 +28,14 @@ from pipeline.evaluate.page import page
 from pipeline.evaluate.places import Rows
 from pipeline.evaluate.report import several
 from pipeline.evaluate.tune import MOST, tune
+from pipeline.ingest.in_force import in_force
 from pipeline.ingest.open import models_of
+from pipeline.languages import Sample, language_note
 from pipeline.search import Searcher
 from pipeline.store import Store, open_store
 
 OWN = "the corpus itself"
+LOOKED_AT = 5_000  # passages of which some are looked at for their language
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,17 @@ def evaluate(
     store = open_store(settings.store)
     if not any(store.count().values()):
         raise UsageError(f"{store.uri}: nothing is indexed yet; `docmill ingest` fills the store")
+    passages = Sample()
+    passages.add(row["text"] or "" for row in store.some("modality = 'text'", ["text"], LOOKED_AT))
+    language = language_note(passages.texts, in_force(settings))
     if model is not None:
         found = _compare(settings, model, given, wish)
     elif given is not None:
         found = _judged(store, settings, given, wish, tuning)
     else:
         found = Found(_known_items(store, settings, wish))
+    if language:
+        found = replace(found, report=replace(found.report, notes=(*found.report.notes, language)))
     if html is not None:
         _write(html, page(found.report, found.comparison, found.tuned))
     print_found(found, common.json)

@@ -138,6 +138,8 @@ def ingest_now(
     }
     with _progress(quiet=common.json or not sys.stderr.isatty()) as tell:
         summary = _run(settings, fields, tell)
+    for note in summary.notes:
+        warn(f"note: {note}")
     if common.json:
         print_line(json_line(summary.contract() | ({"stages": dict(summary.stages)} if profile else {})))
     else:

@@ -71,6 +71,8 @@ def summary_markdown(summary: Summary) -> str:
         "rows in the table": _counts(summary.rows),
         "table version": f"{summary.table_version}",
     }
+    if summary.notes:
+        facts["to know"] = "; ".join(summary.notes)
     if summary.stale:
         facts["stale"] = f"{summary.stale:,} made by other settings or an older docmill; `--refresh` makes them again"
     return f"## Ingest\n\n{accounting_line(summary)}\n\n{markdown_table(('', ''), facts)}"

@@ -38,6 +38,7 @@ class Summary:
     routes: Mapping[str, int] = field(default_factory=dict)  # pages that were read, by route
     bytes: int = 0  # size of the documents that were read
     stages: Mapping[str, float] = field(default_factory=dict)  # seconds of this run, as `Stopwatch.taken` gives them
+    notes: tuple[str, ...] = ()  # what a person should know of what was read
     why: Mapping[str, int] = field(default_factory=dict)  # sources that were worked on: new, changed, retry, ...
 
     @property

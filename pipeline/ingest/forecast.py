@@ -71,11 +71,12 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What came of parsing one of them; `pages` by route."""
+    """What came of parsing one of them; `pages` by route, `texts` are some of its paragraphs."""
 
     chosen: Chosen
     cost: Cost
     pages: Mapping[str, float]
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

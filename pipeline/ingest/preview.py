@@ -35,6 +35,7 @@ from pipeline.ingest.recipes import recipes_of
 from pipeline.ingest.sample import parse_sample
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
 from pipeline.ingest.web import open_crawl
+from pipeline.languages import language_note
 from pipeline.parse.sniff import sniff
 from pipeline.sources.listing import is_object, is_web, name_of, pages
 from pipeline.sources.web.kept import Overlay
@@ -116,6 +117,8 @@ def preview(
     cost = forecast(loads, sample, past, sizes, settings.workers or os.cpu_count() or 1)
     if any(is_web(found.uri) for _, found in books.work):
         books.warnings.append(WEB_WARNING)
+    if note := language_note([text for one in sample for text in one.texts], settings):
+        books.warnings.append(note)
     counts = books.counted()
     return Preview(
         sum(counts.values()) - counts["gone"],

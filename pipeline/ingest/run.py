@@ -40,6 +40,7 @@ from pipeline.ingest.seal import write as write_seal
 from pipeline.ingest.stopwatch import PARSING, Stopwatch
 from pipeline.ingest.survey import Listing, Survey, Surveyed, list_sources
 from pipeline.labelled import routes_of
+from pipeline.languages import Sample, language_note
 from pipeline.parse.sandbox import Sandbox
 from pipeline.parse.spool import read
 from pipeline.sources.listing import is_web, pages
@@ -105,6 +106,7 @@ class Ingest:
         self.unified, self.pages = unified, pages
         self.recipes = recipes_of(settings, unified, pages)
         self.tally = Tally()
+        self._sample = Sample()  # of this run's passages, to see what languages they are in
         self.overtaken = 0
         self.stopwatch = Stopwatch()
         self._started = time.monotonic()
@@ -285,6 +287,7 @@ class Ingest:
             reused=self.tally.reused,
             stale=plan.stale,
             routes=dict(self.tally.routes),
+            notes=tuple(filter(None, [language_note(self._sample.texts, self.settings)])),
             bytes=self.tally.bytes,
             why=plan.why,
             pages_read=self.tally.pages_read,
@@ -388,6 +391,7 @@ class Ingest:
         with RowFile.create(path, self.store.models) as file:
 
             def sink(draft: Draft, rows: Sequence[Row]) -> None:
+                self._sample.add(row.text for row in rows if row.modality == "text")
                 file.add(self._record(items[draft.uri], draft, None), rows, self.now())
 
             maker = RowMaker(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.ingest.prepare import Preparer
 from pipeline.parse.spool import read
 from pipeline.types import Info, Page, Prepared
 
+TEXTS, PARAGRAPH = 20, 60  # paragraphs kept of a document, of so many characters at least
 SAMPLE_S = 20.0  # seconds that one document may take
 
 
@@ -33,8 +35,15 @@ def parse_sample(settings: Settings, chosen: Sequence[Chosen]) -> list[Sampled]:
             mine = [one for one in prepared if one.blob.uri == uri or one.blob.uri.startswith(uri + "!/")]
             results = [_measured(one, settings.chunks.tokens) for one in mine]
             pages = sum((Counter(pages) for _, pages in results), Counter[str]())
-            sampled.append(Sampled(item, sum((cost for cost, _ in results), Cost()), pages))
+            texts = tuple(islice((text for one in mine for text in _texts(one)), TEXTS))
+            sampled.append(Sampled(item, sum((cost for cost, _ in results), Cost()), pages, texts))
     return sampled
+
+
+def _texts(item: Prepared) -> Iterator[str]:
+    for event in read(item.spool) if item.spool else ():
+        if isinstance(event, Page):
+            yield from (part.text for part in event.parts if part.kind == "text" and len(part.text) >= PARAGRAPH)
 
 
 def _measured(item: Prepared, chunk_tokens: int) -> tuple[Cost, dict[str, float]]:
