@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_ingest import NOW, Corpus
+from corpus import NOW, Corpus
 
 from pipeline.config import Settings
 from pipeline.ingest.preview import preview
