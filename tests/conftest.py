@@ -32,3 +32,14 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     done = docmill("ingest", str(ROOT / "sample_docs"), "--store", store, "--json", timeout_s=280)
     assert done.returncode == 3, done.stderr  # one document is in quarantine
     return store
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny checkpoint of each late-interaction model, by its name."""
+    from tiny_late import MAKERS
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name, make in MAKERS.items():
+        make(folder / name)
+    return {name: folder / name for name in MAKERS}

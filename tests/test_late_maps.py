@@ -29,16 +29,6 @@ QUESTION = "a red square"
 WITH_PAGES = ("sample_docs/drawings.tiff", "sample_docs/receipt.png", "sample_docs/scanned-letter.pdf")  # four in all
 
 
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    from tiny_late import MAKERS
-
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name in NAMES:
-        MAKERS[name](folder / name)
-    return {name: folder / name for name in NAMES}
-
-
 def noisy(path: Path, size: tuple[int, int]) -> PageInput:
     pixels = np.random.default_rng(7).integers(0, 255, (size[1], size[0], 3), np.uint8)
     Image.fromarray(pixels).save(path)

@@ -46,16 +46,6 @@ SHAPES = {  # rows and columns of the grid by the processors' own rules
 }
 
 
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    from tiny_late import MAKERS
-
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name in NAMES:
-        MAKERS[name](folder / name)
-    return {name: folder / name for name in NAMES}
-
-
 @pytest.fixture(scope="session", params=NAMES)
 def folder(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> Path:
     return checkpoints[request.param]
