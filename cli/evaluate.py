@@ -29,7 +29,6 @@ from pipeline.evaluate.places import Rows
 from pipeline.evaluate.report import several
 from pipeline.evaluate.tune import MOST, tune
 from pipeline.ingest.in_force import in_force
-from pipeline.ingest.open import models_of
 from pipeline.languages import Sample, language_note
 from pipeline.search import Searcher
 from pipeline.store import Store, open_store
@@ -149,12 +148,11 @@ def _judged(store: Store, settings: Settings, given: QuerySet, wish: Wish, tunin
 def _known_items(store: Store, settings: Settings, wish: Wish) -> Report:
     """The store measured with questions from the corpus, in a copy that does not hold their texts."""
     with tempfile.TemporaryDirectory(prefix="docmill-") as folder:
-        models = models_of(settings)
+        live = open_searcher(settings)
         with _telling("taking the questions' texts out of a copy"):
-            held = hold_out(store, *models, count=wish.count, folder=Path(folder))
+            held = hold_out(store, *live.models, count=wish.count, folder=Path(folder))
         _check_questions(store.uri, held)
-        copy = Searcher(held.store, *models, settings.search)
-        return _ask_held(held, copy, wish, open_searcher(settings))
+        return _ask_held(held, live.anew(held.store), wish, live)
 
 
 def _compare(settings: Settings, model: str, given: QuerySet | None, wish: Wish) -> Found:
@@ -179,7 +177,7 @@ def _compare(settings: Settings, model: str, given: QuerySet | None, wish: Wish)
 
 
 def _asked_both(sample: Sampled, given: QuerySet | None, wish: Wish, folder: Path) -> tuple[Report, Report]:
-    searchers = [Searcher(side.store, *side.models, side.settings.search) for side in sample.sides]
+    searchers = [side.searcher(side.store) for side in sample.sides]
     if given is not None:
         places = judged_in(sample, given.queries)
         note = f"{len(places):,} of {len(given.queries):,} queries have answers in it"
@@ -197,7 +195,7 @@ def _asked_both(sample: Sampled, given: QuerySet | None, wish: Wish, folder: Pat
     made = []
     for one, queries, side in zip(held, (left, right), sample.sides, strict=True):
         _check_questions(side.store.uri, replace(one, queries=tuple(queries)))
-        copy = Searcher(one.store, *side.models, side.settings.search)
+        copy = side.searcher(one.store)
         made.append(_ask_held(replace(one, queries=tuple(queries)), copy, wish, copy))
     return made[0], made[1]
 

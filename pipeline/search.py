@@ -185,6 +185,14 @@ class Searcher:
             ranking = mix_example(legs, self._weights, is_page=kind == "page")
         return replace(self._found(ranking, legs, scope.k, tokens), pages=chosen)
 
+    @property
+    def models(self) -> tuple[Unified, PageModel]:
+        return self._unified, self._pages
+
+    @property
+    def reranks(self) -> bool:
+        return self._reranker is not None
+
     def anew(self, store: Store) -> Searcher:
         """A searcher with the same models, of a store as it now is."""
         more: dict[str, Any] = {"exact_pages": self._exact_pages, "reranker": self._reranker}
@@ -216,21 +224,22 @@ class Searcher:
     def _answer(self, query: str, found: Candidates, scope: Scope) -> Answer:
         words = [(id, score) for ids in found.words.values() for id, score in ids]
         named: dict[str, Scored] = {**found.legs, "bm25": words}
-        ranking = self.rank(found)
-        if self._reranker is not None and (reread := self._reread(query, ranking)):
-            ranking = reordered(ranking, [id for id, _ in reread])
+        ranking, reread = self.reranked(query, self.rank(found))
+        if reread:
             named["rerank"] = reread
         answer = self._found(ranking, named, scope.k, found.tokens, query)
         return replace(answer, notes=self._notes(query, found.embedded) + found.notes, pages=found.pages)
 
-    def _reread(self, query: str, ranking: Ranking) -> Scored:
-        """The first passages of the ranking as the cross-encoder orders them."""
-        assert self._reranker is not None
+    def reranked(self, query: str, ranking: Ranking) -> tuple[Ranking, Scored]:
+        """The ranking with its first passages as the cross-encoder orders them, and these; as it is without one."""
+        if self._reranker is None:
+            return ranking, ()
         passages = [id for id, _ in ranking if id.rsplit(":", 2)[-2:-1] == ["text"]][:RERANKED]
         rows = self.store.fetch(passages)
         there = [id for id in passages if id in rows]
         scores = self._reranker.scores(query, [rows[id]["text"] or "" for id in there])
-        return sorted(zip(there, scores, strict=True), key=lambda pair: -pair[1])
+        reread = sorted(zip(there, scores, strict=True), key=lambda pair: -pair[1])
+        return reordered(ranking, [id for id, _ in reread]), reread
 
     def _candidates(self, query: str, vector: QueryVectors | None, scope: Scope) -> Candidates:
         word_tasks = self._word_tasks(query, scope) if scope.has("bm25") or scope.phrases else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_rerank import Longest, reranking
 from test_search import image, make, page, searcher, text
 
 from cli.main import run
@@ -29,6 +30,9 @@ ROWS = {
     "file:///lamp.jpg": image("lamp", "a lamp"),
     "file:///rope.pdf": page("rope", ["rope", "harbour"], "rope"),
 }
+
+
+WHALE = Query("1", "whale", {"whale.txt": 1.0})
 
 
 def report(store: Store, *queries: Query) -> Report:
@@ -65,6 +69,15 @@ def test_each_kind_of_answer_is_measured_apart(tmp_path: Path) -> None:
     assert legs["page"] == ["all legs", "page", "maxsim", "bm25"]
     assert all(section.leg().figures["recall@1"].value == 1 for section in found.sections)
     assert set(found.latency_ms) == {"p50", "p90", "p95", "p99"}
+
+
+def test_a_cross_encoder_is_measured_beside_the_ranking_that_it_reads(tmp_path: Path) -> None:
+    """All legs are what a search gives with it; a line of their own tells what they are without."""
+    rows = {"file:///whale.txt": text("whale"), "file:///long.txt": text("whale harbour harbour harbour")}
+    found = measured(reranking(store := make(tmp_path, rows), Longest()), judged(store, [WHALE]), "hand")
+
+    assert [leg.name for leg in found.sections[0].legs][:2] == ["all legs", "not reranked"]
+    assert [leg.figures["recall@1"].value for leg in found.sections[0].legs[:2]] == [0, 1]
 
 
 def test_a_query_may_be_meant_for_one_kind(tmp_path: Path) -> None:

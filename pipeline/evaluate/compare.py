@@ -13,7 +13,9 @@ from urllib.parse import unquote
 import numpy as np
 
 from pipeline.config import Settings
-from pipeline.embed import PageModel, Unified
+from pipeline.embed import PageModel, Reranker, Unified
+from pipeline.embed.choices import choices_of
+from pipeline.embed.rerank import load_reranker
 from pipeline.errors import UsageError
 from pipeline.evaluate.figures import Figure, interval
 from pipeline.evaluate.judgements import Query
@@ -23,6 +25,7 @@ from pipeline.evaluate.report import Comparison, Report
 from pipeline.ingest.in_force import in_force
 from pipeline.ingest.open import load_both, models_to_pin
 from pipeline.ingest.run import Ingest
+from pipeline.search import Searcher
 from pipeline.store import Store, TokenCounts, open_store
 
 TOGETHER = 20  # documents that are indexed with one model, and then with the other
@@ -39,6 +42,11 @@ class Side:
     settings: Settings
     models: tuple[Unified, PageModel]
     store: Store
+    reranker: Reranker | None = None
+
+    def searcher(self, store: Store) -> Searcher:
+        """Searches a store made with these models."""
+        return Searcher(store, *self.models, self.settings.search, reranker=self.reranker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +168,8 @@ def _side(settings: Settings, live: Settings, folder: Path) -> Side:
     own = settings.model_copy(update={"store": str(folder), "ocr": ocr})
     unified, pages = load_both(own)
     name = " + ".join(part for part in (settings.unified, settings.text, settings.pages_model) if part)
-    return Side(name, own, (unified, pages), open_store(own.store, create=models_to_pin(own, unified, pages)))
+    store = open_store(own.store, create=models_to_pin(own, unified, pages))
+    return Side(name, own, (unified, pages), store, load_reranker(own.rerank, choices_of(own)))
 
 
 def _run(side: Side, work: Path, now: Callable[[], dt.datetime]) -> Ingest:

@@ -17,7 +17,8 @@ from pipeline.types import Modality
 
 TOGETHER = 32  # queries that are embedded at once
 TIMED = 200  # queries that are asked again, one by one, for their latency
-ORDER = (ALL_LEGS, *LEGS)
+NOT_RERANKED = "not reranked"
+ORDER = (ALL_LEGS, NOT_RERANKED, *LEGS)
 
 Tell = Callable[[int, int], None]  # queries done, of all
 NOBODY: Tell = lambda done, of: None  # noqa: E731, ARG005
@@ -98,15 +99,20 @@ def rankings(searcher: Searcher, asked: Asked, kinds: Sequence[Modality]) -> Ran
     wanted = {asked.judged.query.modality} if asked.judged.query.modality else asked.judged.kinds
     own: dict[tuple[To, str], list[str]] = {}
     if len(kinds) != 1:
-        own |= {("any", leg): ids for leg, ids in _by_leg(searcher, asked.found).items()}
+        own |= {("any", leg): ids for leg, ids in _by_leg(searcher, asked, asked.found).items()}
     for kind in kinds:
         if kind in wanted:
-            own |= {(kind, leg): ids for leg, ids in _by_leg(searcher, asked.found.of(kind)).items()}
+            own |= {(kind, leg): ids for leg, ids in _by_leg(searcher, asked, asked.found.of(kind)).items()}
     return own
 
 
-def _by_leg(searcher: Searcher, found: Candidates) -> dict[str, list[str]]:
-    fused = {ALL_LEGS: [id for id, _ in searcher.rank(found)]}
+def _by_leg(searcher: Searcher, asked: Asked, found: Candidates) -> dict[str, list[str]]:
+    """Row ids of all legs together as a search gives them, with a cross-encoder if there is one, and of each leg."""
+    ranking = searcher.rank(found)
+    final, _ = searcher.reranked(asked.judged.query.text, ranking)
+    fused = {ALL_LEGS: [id for id, _ in final]}
+    if searcher.reranks:
+        fused[NOT_RERANKED] = [id for id, _ in ranking]
     return fused | {leg: merge(ids) for leg, ids in found.legs.items()} | {"bm25": merge(*found.words.values())}
 
 
