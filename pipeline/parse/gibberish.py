@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -59,10 +60,11 @@ def gibberish(text: str) -> float:
     lower = sum(not word.isupper() for word in words)
     judged = words if lower < 0.2 * len(words) else [word for word in words if not word.isupper()]
     judged = [word for word in judged if len(word) > 4 or not word.isupper()]
-    pairs = [pair for word in judged for pair in _pairs(word)]
-    if len(pairs) < ENOUGH_LETTERS // 2:
+    sums = [_pairs(word) for word in judged]
+    pairs = sum(number for _, number in sums)
+    if pairs < ENOUGH_LETTERS // 2:
         return 0.0
-    score = sum(pairs) / len(pairs)
+    score = sum(found for found, _ in sums) / pairs
     odd = sum(map(_is_odd, judged)) / len(judged)
     strange = max(_between(score, USUAL_SCORE, GARBLED_SCORE), _between(odd, USUAL_ODD, GARBLED_ODD))
     return round(strange, 3)
@@ -87,12 +89,17 @@ def _words(text: str) -> list[str]:
     return found if latin > 0.5 * letters else []
 
 
-def _pairs(word: str) -> list[int]:
-    plain = unicodedata.normalize("NFD", word.lower().translate(FOLDED))
+@lru_cache(20_000)
+def _pairs(word: str) -> tuple[int, int]:
+    """(sum of the table over the word's pairs, their number); words come again and again."""
+    plain = word.lower()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFD", plain.translate(FOLDED))
     codes = [ord(letter) - 97 for letter in plain if letter in LETTERS]
-    return [int(PLAUSIBLE[first][second]) for first, second in pairwise(codes)]
+    return sum(int(PLAUSIBLE[first][second]) for first, second in pairwise(codes)), max(0, len(codes) - 1)
 
 
+@lru_cache(20_000)
 def _is_odd(word: str) -> bool:
     """A capital or a symbol where no word and no identifier has one."""
     if not word.isalpha():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.parse.pdf_drawings import Drawing, read_drawings
 from pipeline.parse.pdf_library import pymupdf
@@ -35,8 +35,7 @@ class Line:
         return max(self.flow[3] - self.flow[1], 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a line, split at white space. `place` is that of its line."""
 
     text: str

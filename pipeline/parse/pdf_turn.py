@@ -14,6 +14,8 @@ def turned(box: Any, turn: pymupdf.Matrix | None) -> Box:
     if turn is not None:
         box = pymupdf.Rect(box) * turn
     x0, y0, x1, y1 = box
+    if x0 <= x1 and y0 <= y1:
+        return (x0, y0, x1, y1)
     return (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
