@@ -126,6 +126,7 @@ def test_a_hostile_document_runs_nothing(chromium: Any, base: str, view: str) ->
         for summary in page.locator("summary:visible").all():
             summary.click()
         page.wait_for_timeout(200)
+        tab.complaints[:] = [said for said in tab.complaints if "status of 400" not in said]  # the picture that is none
         ours = page.evaluate("[...document.querySelectorAll('script')].map(one => one.getAttribute('src'))")
         handlers = page.evaluate(HANDLERS)
 
