@@ -144,7 +144,7 @@ def marked_words(query: str) -> list[str]:
 
 def grouped(corpus: Browsed, answer: Answer, words: Sequence[str]) -> list[Group]:
     """The hits by document, documents in order of their best hit."""
-    rows = corpus.store.fetch([hit.id for hit in answer.hits])
+    rows = corpus.store.shown([hit.id for hit in answer.hits])
     documents = list(dict.fromkeys(doc_id(hit.source_uri) for hit in answer.hits))
     on_page = [doc_id(hit.source_uri) for hit in answer.hits if hit.modality == "text" and hit.bbox and hit.page]
     of_pages = corpus.store.page_rows(list(dict.fromkeys(on_page)))

@@ -527,6 +527,11 @@ class Store:
         with translated(self.uri, "read the ledger"):
             return look.children(self._tables, source_uri)
 
+    def shown(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Document, picture and box of rows, by id; ids that are not there are left out."""
+        with translated(self.uri, "read the corpus"):
+            return look.shown(self._tables, ids)
+
     def record_of(self, doc_id: str) -> DocumentRecord | None:
         """The ledger row of a document by its id."""
         with translated(self.uri, "read the ledger"):

@@ -102,6 +102,16 @@ def children(tables: Tables, uri: str) -> list[DocumentRecord]:
     return [from_row(row) for row in _taken(table, held["_rowid"].to_pylist(), columns)]
 
 
+def shown(tables: Tables, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of rows by id what it takes to show them beside a hit."""
+    columns = ["id", "doc_id", "asset_id", "bbox"]
+    found: dict[str, dict[str, Any]] = {}
+    for group in groups(ids, GROUP):
+        for batch in tables.batches(CORPUS, is_one_of("id", group), columns):
+            found.update((row["id"], row) for row in batch.to_pylist())
+    return found
+
+
 def record_of(tables: Tables, doc_id: str) -> DocumentRecord | None:
     """The ledger has no index by `doc_id`, and one column of it is read quickly."""
     table = tables.fresh(DOCUMENTS)
