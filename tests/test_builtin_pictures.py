@@ -49,9 +49,9 @@ def test_labels_of_another_text_model_are_refused() -> None:
 
 
 def test_projection_keeps_only_the_best_classes() -> None:
-    """Classes beyond the twenty best leave no trace, and rows have length 1."""
-    probabilities = np.linspace(1, 2, 30, dtype=np.float32)[None, :]
-    labels = np.eye(30, dtype=np.float32)
+    """Classes beyond the forty best leave no trace, and rows have length 1."""
+    probabilities = np.linspace(1, 2, 50, dtype=np.float32)[None, :]
+    labels = np.eye(50, dtype=np.float32)
 
     vector = project(probabilities, labels)[0]
 
