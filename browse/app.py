@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -49,6 +50,7 @@ def make_app(settings: Settings, searcher: Callable[[], Searcher] | None = None,
         exception_handlers={DocmillError: _expected, HTTPException: _http, 500: _bug},
     )
     app.state.corpus, app.state.keys, app.state.api = corpus, keys, programs
+    app.state.limiters, app.state.guessing = pictures.limiters(), asyncio.Semaphore(1)
     return Guard(app, keys)
 
 

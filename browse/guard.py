@@ -116,6 +116,8 @@ class Guard:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if request.url.path.startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-cache")  # kept, and asked for again by its tag
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 if cookie and "set-cookie" not in headers:
@@ -127,7 +129,7 @@ class Guard:
     def _refused(self, request: Request) -> Response | None:
         if not self._is_our_name(request.headers.get("host", "")):
             return PlainTextResponse("docmill browse is not called so; see browse.hosts in its settings\n", 421)
-        if request.method not in SAFE and _is_foreign(request.headers):
+        if _is_foreign(request.headers, is_write=request.method not in SAFE):
             return PlainTextResponse("a request from another site\n", 403)
         if not self.keys.browse.token or request.url.path.startswith(OPEN_PATHS):
             return None
@@ -145,7 +147,7 @@ class Guard:
         """Another site's name that leads here (DNS rebinding) is not one of ours."""
         name = _name_of(host)
         browse = self.keys.browse
-        if name in browse.hosts or name == browse.host.lower():
+        if name in map(str.lower, browse.hosts) or name == browse.host.lower():
             return True
         if is_loopback(browse.host):
             return name in LOOPBACK_NAMES
@@ -171,9 +173,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_foreign(headers: Headers) -> bool:
-    """What a browser says of where a request comes from; programs say nothing."""
+def _is_foreign(headers: Headers, *, is_write: bool) -> bool:
+    """What a browser says of where a request comes from; programs say nothing. A link on another site may lead here."""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return True
+        return is_write or headers.get("sec-fetch-mode") != "navigate"
     origin = headers.get("origin")
     return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()

@@ -12,7 +12,6 @@ from browse.guard import Keys, set_cookie
 from browse.render import page
 
 WRONG_S = 1.0  # what a wrong guess takes
-_guessing = asyncio.Semaphore(1)  # one guess at a time, whoever makes it
 
 
 def form(request: Request) -> Response:
@@ -24,7 +23,7 @@ async def enter(request: Request) -> Response:
     """With the right token a cookie and the way in; a wrong one takes a second."""
     keys: Keys = request.app.state.keys
     given = (await read_form(request)).get("token", "").strip()
-    async with _guessing:
+    async with request.app.state.guessing:  # one guess at a time, whoever makes it
         if not keys.is_token(given):
             await asyncio.sleep(WRONG_S)
             return page(request, "login.html", 403, message="This is not the token.")

@@ -14,6 +14,7 @@ from pipeline.config import Settings
 from pipeline.embed.catalog import TASKS, catalog
 from pipeline.ingest.in_force import in_force
 from pipeline.status import last_canary, status_of
+from pipeline.store import open_store
 
 COUNTED = 200  # pages whose vectors are counted
 SHOWN_VERSIONS = 10
@@ -32,7 +33,7 @@ class Column:
 def status(request: Request) -> Response:
     """All of it on one page."""
     corpus: Browsed = request.app.state.corpus
-    store = corpus.store
+    store = open_store(corpus.settings.store)  # it may have been moved to other models
     found = status_of(corpus.settings, store, COUNTED)
     versions = store.kept_versions()
     return page(

@@ -23,14 +23,14 @@ FOR_EVER = "private, max-age=31536000, immutable"  # the name of a stored pictur
 A_WHILE = "private, max-age=300"
 ALONE = "default-src 'none'; sandbox"  # opened by itself a picture is nothing but a picture
 AT_ONCE = 2  # pictures that are drawn, so that searches find a free thread
-_limiters: dict[str, anyio.CapacityLimiter] = {}
 
 
 async def stored(request: Request) -> Response:
     """A picture or page thumbnail of the store."""
     corpus: Browsed = request.app.state.corpus
     asset, width = request.path_params["asset_id"], _width(request)
-    content = await _in_turn("stored", partial(corpus.picture, asset, width))
+    limiter = request.app.state.limiters["stored"]
+    content = await anyio.to_thread.run_sync(partial(corpus.picture, asset, width), limiter=limiter)
     return _picture(content, FOR_EVER)
 
 
@@ -38,9 +38,9 @@ async def page_picture(request: Request) -> Response:
     """A page that has no picture in the store, drawn from its file; with `box`, a place on it."""
     corpus: Browsed = request.app.state.corpus
     width, box = _width(request), _box(request)
-    content = await _in_turn(
-        "drawn", partial(_page, corpus, request.path_params["doc_id"], request.path_params["number"], width, box)
-    )
+    limiter = request.app.state.limiters["drawn"]
+    doc_id, number = request.path_params["doc_id"], request.path_params["number"]
+    content = await anyio.to_thread.run_sync(partial(_page, corpus, doc_id, number, width, box), limiter=limiter)
     return _picture(content, A_WHILE)
 
 
@@ -56,10 +56,9 @@ def _with_box(page: DrawnPage, box: Box) -> bytes:
     return made.getvalue()
 
 
-async def _in_turn(kind: str, work: partial[bytes]) -> bytes:
-    if kind not in _limiters:
-        _limiters[kind] = anyio.CapacityLimiter(AT_ONCE)
-    return await anyio.to_thread.run_sync(work, limiter=_limiters[kind])
+def limiters() -> dict[str, anyio.CapacityLimiter]:
+    """For the application to keep: stored pictures do not wait for pages that are drawn."""
+    return {kind: anyio.CapacityLimiter(AT_ONCE) for kind in ("stored", "drawn")}
 
 
 def _picture(content: bytes, keep: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 
 import click
@@ -33,6 +34,7 @@ def browse(common: Common, port: int | None, host: str | None) -> int | None:
         url = url_of(settings.browse)
         print_line(json_line({"url": url}) if common.json else f"docmill browse  {url}\nCtrl-C stops it.")
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     try:
         serve(settings, listener, ready)
     except (KeyboardInterrupt, SystemExit):

@@ -40,8 +40,11 @@ def document(uri: str, **changes: object) -> DocumentRecord:
     return replace(made, first_seen=NOW, last_seen=NOW, modified_at=NOW, **changes)  # type: ignore[arg-type]
 
 
-def make_store(folder: Path) -> Store:
-    """A report, a scan, a hostile document, a mail with an attachment, and one in quarantine."""
+def make_store(folder: Path, *, active: bool = False) -> Store:
+    """A report, a scan, a hostile document, a mail with an attachment, and two in quarantine.
+
+    With `active` a picture of the hostile document is SVG under another name.
+    """
     store = open_store(str(folder / "store"), create=Models(WordUnified.id, WordPages.id))
     text = {"route": "text", "route_reason": "text", "route_signals": TEXT_PAGE}
     strange = text | {"route_reason": EVIL}
@@ -61,8 +64,8 @@ def make_store(folder: Path) -> Store:
         layout=dump_layout(lines, None),
     )
     harbour, ship, second = (word_vector(word) for word in ("harbour", "ship", "second"))
-    active = folder / "active.png"
-    active.write_text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(9)"><script>alert(9)</script></svg>')
+    disguised = folder / "active.png"
+    disguised.write_text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(9)"><script>alert(9)</script></svg>')
     evil = picture(folder / "evil.png", "evil")
     rows: list[tuple[DocumentRecord, list[Row]]] = [
         (
@@ -91,7 +94,7 @@ def make_store(folder: Path) -> Store:
                 Row(
                     "image", 0, EVIL, page=1, bbox=(9, 99, 99, 199), vector=word_vector("img"), picture=evil, **strange
                 ),
-                Row("image", 1, "active", page=1, vector=harbour, picture=active, **strange),
+                Row("image", 1, "an icon", page=1, vector=harbour, picture=disguised if active else evil, **strange),
             ],
         ),
         (

@@ -60,7 +60,7 @@ def dangers(page: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("browse"))
+    return make_store(tmp_path_factory.mktemp("browse"), active=True)
 
 
 @pytest.fixture
@@ -273,6 +273,21 @@ def test_another_site_writes_nothing(
     assert answer.status_code == 403
     assert store.route_labels() == []
     assert {record.by_hand for record in store.documents(state="quarantined")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
+        ({}, 200),
+    ],
+)
+def test_another_site_may_link_here_and_no_more(client: httpx.Client, headers: dict[str, str], status: int) -> None:
+    """It cannot have this machine search or draw in the background of its own page."""
+    assert client.get("/answers?q=harbour", headers=headers).status_code == status
 
 
 @pytest.mark.parametrize(

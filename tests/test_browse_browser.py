@@ -43,6 +43,12 @@ def base(store: Store) -> Iterator[str]:
         yield base
 
 
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with answering(make_store(tmp_path_factory.mktemp("hostile"), active=True).uri, searcher_of) as base:
+        yield base
+
+
 def test_answers_come_while_one_types(chromium: Any, base: str) -> None:
     """Without Enter: the hit, its words marked, where on the page, why it was found; the address keeps the words."""
     with watching(chromium, base) as tab:
@@ -89,6 +95,28 @@ def test_a_picture_is_searched_by(chromium: Any, base: str, tmp_path: Path) -> N
         assert not page.is_visible("#example")
 
 
+def test_a_picture_is_dropped(chromium: Any, base: str, tmp_path: Path) -> None:
+    """Anywhere on the page; while it hovers the page says so."""
+    Image.new("RGB", (60, 60), "blue").save(tmp_path / "mine.png")
+    content = list((tmp_path / "mine.png").read_bytes())
+    with watching(chromium, base) as tab:
+        page = tab.go("/")
+        page.evaluate(
+            """content => {
+                window.held = new DataTransfer();
+                held.items.add(new File([new Uint8Array(content)], 'mine.png', {type: 'image/png'}));
+                document.body.dispatchEvent(new DragEvent('dragenter', {dataTransfer: held, bubbles: true}));
+            }""",
+            content,
+        )
+        page.wait_for_selector("#drop:visible")
+        page.evaluate("document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: held, bubbles: true}))")
+        page.wait_for_selector("text=like what you chose")
+
+        assert page.inner_text("#example-name") == "mine.png"
+        assert not page.is_visible("#drop")
+
+
 def test_a_file_that_is_no_picture_is_told_in_a_line(chromium: Any, base: str, tmp_path: Path) -> None:
     """No answer, but what is wrong, without a path of this machine."""
     (tmp_path / "notes.txt").write_text("words")
@@ -118,9 +146,9 @@ def test_boxes_and_rows_belong_together(chromium: Any, base: str) -> None:
 @pytest.mark.parametrize(
     "view", ["/?q=harbour+alert", "/documents", f"/documents/{EVIL_ID}", "/routing", "/quarantine"]
 )
-def test_a_hostile_document_runs_nothing(chromium: Any, base: str, view: str) -> None:
+def test_a_hostile_document_runs_nothing(chromium: Any, hostile: str, view: str) -> None:
     """Its scripts and handlers are words on the page: no dialog, no request elsewhere, no error of the policy."""
-    with watching(chromium, base) as tab:
+    with watching(chromium, hostile) as tab:
         page = tab.go(view)
         page.wait_for_load_state("networkidle")
         for summary in page.locator("summary:visible").all():
