@@ -6,6 +6,7 @@ import doctest
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,16 @@ def test_the_filters_are_arguments(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no page"):
         corpus.search("whale", page="x")
     assert corpus.search_many(["whale"], Scope(legs=("bm25",), filter=Filter(source="/y")))[0][0].page == 4
+
+
+def test_threads_share_a_corpus(tmp_path: Path) -> None:
+    """Searches of several threads at once, each with a filter of its own, get each their own hits."""
+    pages = {f"p{n}": page("whale", [f"whale rope{n}"], f"whale number {n} of the long book") for n in range(8)}
+    store = make(tmp_path, pages)
+    corpus = Open(store)
+    corpus._searcher = Searcher(store.snapshot(), Known(), KnownPages(), SearchWeights())
+    with ThreadPoolExecutor(8) as pool:
+        asked = [f"p{n % 8}" for n in range(64)]
+        answers = list(pool.map(lambda name: corpus.search("whale", where=f"source_uri = '{name}'"), asked))
+
+    assert [[hit.source_uri for hit in answer] for answer in answers] == [[name] for name in asked]
