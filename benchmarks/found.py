@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import ingest
-from benchmarks.naive import Index
+from benchmarks.measure import docmill
 from pipeline.config import Settings
 from pipeline.evaluate import Query, judged, read_set
 from pipeline.evaluate.beir import unpack
@@ -93,7 +91,7 @@ def xquad(data: Path, folder: Path, language: str) -> Set:
     if not all_files.exists():
         unpack(gold, all_files)
     own = folder / "files" / f"xquad_{language}"
-    own.mkdir(exist_ok=True)
+    own.mkdir(parents=True, exist_ok=True)
     for file in all_files.glob(f"{language}-*.txt"):
         (own / file.name).write_bytes(file.read_bytes())
     queries = [query for query in read_set(gold).queries if query.id.startswith(f"{language}-")]
@@ -105,16 +103,18 @@ def read_page_query(line: str) -> Query:
     return Query(value["_id"], value["text"], {f"{page['doc']}#{page['page']}": 1.0 for page in value["gold"]})
 
 
-def run(one: Set, folder: Path, multilingual: bool) -> list[str]:
+def run(one: Set, folder: Path, multilingual: bool, with_naive: bool = True) -> list[str]:
     """Print a table; give a line for a floor that was missed."""
     unified = MULTILINGUAL if multilingual else "builtin"
     store = folder / f"store {one.name}{' multilingual' * multilingual}"
     if not store.exists():
-        os.environ["DOCMILL_UNIFIED"] = unified
-        report = ingest(store, one.documents)
+        config = folder / f"{unified}.toml"
+        config.write_text(f'unified = "{unified}"\n', encoding="utf-8")
+        *_, last = docmill("ingest", str(one.documents), "--store", str(store), "--config", str(config), "--json")
+        report = json.loads(last)
         print(f"{one.name}: {report['discovered']} documents, rows {report['rows']}, {report['seconds']:.0f} s")
     values = by_leg(one, store, unified)
-    if not multilingual:
+    if with_naive and not multilingual:
         values["naive"] = naive(one, store)
     print(f"\n{one.name}, {len(one.queries)} questions{'':12}" + "".join(f"{name:>18}" for name in SHOWN))
     for name, found in values.items():
@@ -141,6 +141,8 @@ def by_leg(one: Set, store: Path, unified: str) -> dict[str, Values]:
 
 def naive(one: Set, store: Path) -> Values:
     """The same of the other system."""
+    from benchmarks.naive import Index  # with libraries that docmill's own figures need not
+
     started = time.perf_counter()
     index = Index(sorted(one.documents.iterdir()))
     print(f"naive: {len(index.places)} chunks, {time.perf_counter() - started:.0f} s")

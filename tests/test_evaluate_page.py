@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +17,7 @@ from pipeline.evaluate.figures import METRICS, Figure
 from pipeline.evaluate.page import page
 from pipeline.evaluate.report import ALL_LEGS, Comparison, Leg, Miss, Report, Section, Tuned
 
+ROOT = Path(__file__).parents[1]
 EVIL = "<script>alert(1)</script>\"'&"
 
 
@@ -108,3 +114,36 @@ def test_it_fits_a_phone_in_both_colours(tmp_path: Path, scheme: str) -> None:
     assert wide <= 360
     assert small > 100
     assert contrast(*colours) > 7
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+def test_the_samples_are_measured_and_shown(tmp_path: Path) -> None:
+    """Real models, no judgements: a report in less than five minutes, and its page looked at.
+
+    With DOCMILL_PICTURES=1 the screenshot becomes the one of docs/evaluate.md.
+    """
+    from browser import opened
+
+    store, html = str(tmp_path / "store"), tmp_path / "report.html"
+    ingested = docmill("ingest", "sample_docs", "--store", store, "--json")
+    started = time.monotonic()
+    done = docmill("evaluate", "--store", store, "--html", str(html), "--json")
+    seconds = time.monotonic() - started
+    assert (ingested.returncode, done.returncode) == (3, 0), ingested.stderr + done.stderr
+    shown = ROOT / "docs/pictures/evaluate.png" if os.environ.get("DOCMILL_PICTURES") else tmp_path / "shown.png"
+    with opened(html, width=820, height=900) as tab:
+        title = tab.evaluate("document.querySelector('h1').textContent")
+        charts = tab.evaluate("document.querySelectorAll('svg circle').length")
+        tab.evaluate(f"document.querySelector('dd').textContent = {json.dumps('docmill-data')}")
+        tab.screenshot(path=shown)
+
+    assert title == "What searches find"
+    assert charts >= 2 * 4
+    assert seconds < 300
+    assert 10_000 < shown.stat().st_size < 200_000
+
+
+def docmill(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
