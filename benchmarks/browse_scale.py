@@ -6,7 +6,8 @@ The store is made by lot, of rows that are written as an ingest writes them: six
 of three pages of which one went by its picture, one is a photograph, one is in quarantine, and one PDF has 1,000 pages.
 Models are the built-in ones, so that a question costs what it costs; vectors are random. The page is asked over HTTP,
 in a process of its own, one request at a time; after one request for each view, each is asked `ROUNDS` times. Typing
-asks for every prefix of a few questions from the third letter on.
+asks for every prefix of a few questions from the third letter on. "Processor" is what that process worked for a
+request, on all threads: it says something on a machine that does other things, too.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 from PIL import Image, ImageDraw
 
 from pipeline.config import Settings
@@ -202,15 +205,43 @@ def _write(store: Store, folder: Path, group: Sequence[tuple[DocumentRecord, lis
         store.record([record for record, _ in group])
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page in a process of its own, and a client of it."""
+
+    client: httpx.Client
+    process: psutil.Process
+
+    def ask(self, path: str) -> float:
+        """Milliseconds until the answer is there."""
+        started = time.perf_counter()
+        answer = self.client.get(path)
+        took = 1000 * (time.perf_counter() - started)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[-400:])
+        return took
+
+    def measure(self, name: str, paths: Sequence[str]) -> None:
+        """Ask for the first path once, then for all; print how long it took, and what the process worked for each."""
+        first, before = self.ask(paths[0]), self._worked()
+        times = [self.ask(path) for path in paths]
+        each = 1000 * (self._worked() - before) / len(paths)
+        figures = [first, np.median(times), np.percentile(times, 95), max(times), each]
+        print(f"{name:<26}" + "".join(f"{figure:>11.0f}" for figure in figures), flush=True)
+
+    def _worked(self) -> float:
+        """Seconds of processor time, of all threads."""
+        used = self.process.cpu_times()
+        return used.user + used.system
+
+
 @contextmanager
-def browsing(store: str) -> Iterator[httpx.Client]:
-    """The page in a process of its own."""
+def browsing(store: str) -> Iterator[Page]:
     command = [sys.executable, "-m", "cli", "browse", "--store", store, "--port", str(_free_port()), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         with httpx.Client(base_url=json.loads(process.stdout.readline())["url"], timeout=120) as client:
-            yield client
+            yield Page(client, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait(30)
@@ -241,19 +272,6 @@ def views(store: Store) -> dict[str, str]:
     }
 
 
-def timed(client: httpx.Client, path: str) -> float:
-    started = time.perf_counter()
-    answer = client.get(path)
-    took = 1000 * (time.perf_counter() - started)
-    assert answer.status_code == 200, (path, answer.status_code, answer.text[-400:])
-    return took
-
-
-def show(name: str, first: float, times: Sequence[float]) -> None:
-    median, late = np.median(times), np.percentile(times, 95)
-    print(f"{name:<26}{first:>9.0f}{median:>9.0f}{late:>9.0f}{max(times):>9.0f}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=10_000)
@@ -265,15 +283,14 @@ def main() -> None:
         is_there = (folder / "store").exists()
         store = open_store(str(folder / "store")) if is_there else make(folder, given.documents)
         print(f"{given.documents:,} documents, rows: {store.count()}")
-        with browsing(store.uri) as client:
-            timed(client, "/?q=a")  # waits until the models are there
-            print(f"{'milliseconds':<26}{'first':>9}{'median':>9}{'95 %':>9}{'most':>9}")
+        with browsing(store.uri) as page:
+            page.ask("/?q=a")  # waits until the models are there
+            heads = ("first", "median", "95 %", "most", "processor")
+            print(f"{'milliseconds':<26}" + "".join(f"{head:>11}" for head in heads))
             for name, path in views(store).items():
-                show(name, timed(client, path), [timed(client, path) for _ in range(ROUNDS)])
+                page.measure(name, [path] * ROUNDS)
             typed = [question[:end] for question in QUESTIONS for end in range(3, len(question) + 1)]
-            show(
-                "search while typing", timed(client, "/answers?q=wh"), [timed(client, f"/answers?q={q}") for q in typed]
-            )
+            page.measure("search while typing", [f"/answers?q={question}" for question in typed])
 
 
 if __name__ == "__main__":
