@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from pipeline.answer import Answer, fetch_groups, hit_of, leg_places
+from pipeline.candidates import Candidates, QueryVectors, at_once
 from pipeline.config import SearchWeights
 from pipeline.embed import Frequencies, PageModel, Reranker, Unified
 from pipeline.embed.token_pooling import as_query
@@ -25,45 +22,13 @@ from pipeline.store import Store
 from pipeline.types import Hit, Modality, ModelId, PageInput, PictureInput, QueryTokens
 from pipeline.where_on_page import page_maps
 
-__all__ = ["DEPTH", "KINDS", "LEGS", "Answer", "Scope", "Searcher"]
+__all__ = ["DEPTH", "KINDS", "LEGS", "Answer", "Candidates", "Scope", "Searcher"]
 
-Vector = npt.NDArray[np.float32]  # one, (dim,)
-Key = TypeVar("Key")
-Found = TypeVar("Found")
-AT_ONCE = 4  # things that are asked of the table and of the models side by side
 OTHER_PAGES = 50  # that MaxSim scores because another leg found them
 RERANKED = 50  # passages that a cross-encoder reads
 PHRASE_ROWS = 1000  # of a kind, among those that have the phrases: the best by BM25
 EXAMPLE_VECTORS = 64  # of a page that is a query: its cost grows with them, and more find no more
 EMPTY = "nothing is indexed yet; `docmill ingest` fills the store"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryVectors:
-    """One query as a vector to find passages and pages with, and as one to find pictures with: (dim,) each."""
-
-    words: Vector
-    pictures: Vector
-
-    def of(self, leg: Modality) -> Vector:
-        return self.pictures if leg == "image" else self.words
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """What was found for one query before anything is fused: (id, score) by leg, and of BM25 by kind of row."""
-
-    legs: Mapping[str, Scored] = field(default_factory=dict)
-    words: Mapping[Modality, Scored] = field(default_factory=dict)
-    pages: str = ""  # how MaxSim chose the pages it scored
-    tokens: QueryTokens | None = None
-    embedded: bool = False
-    notes: tuple[str, ...] = ()
-
-    def of(self, kind: Modality) -> Candidates:
-        """Those among rows of one kind."""
-        own = {leg: ids for leg, ids in self.legs.items() if ("page" if leg == "maxsim" else leg) == kind}
-        return replace(self, legs=own, words={kind: self.words[kind]} if kind in self.words else {})
 
 
 class Searcher:
@@ -374,16 +339,3 @@ class Searcher:
                 f"the table was made with {pinned or 'no such model'}, but `{setting}` is now {loaded or 'not set'}; "
                 f"set `{setting}` back, or embed again: docmill backfill reembed --{setting} NAME"
             )
-
-
-def at_once(tasks: Mapping[Key, Callable[[], Found]]) -> dict[Key, Found]:
-    """What each of the tasks gives, done side by side: the table and the models work outside of Python's lock."""
-    if len(tasks) < 2:
-        return {key: task() for key, task in tasks.items()}
-    waiting = {key: _pool().submit(task) for key, task in tasks.items()}
-    return {key: task.result() for key, task in waiting.items()}
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="docmill-search")
