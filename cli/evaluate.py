@@ -27,6 +27,7 @@ from pipeline.evaluate.measure import Tell, ask
 from pipeline.evaluate.page import page
 from pipeline.evaluate.places import Rows
 from pipeline.evaluate.report import several
+from pipeline.evaluate.trec import run_lines
 from pipeline.evaluate.tune import MOST, tune
 from pipeline.ingest.in_force import in_force
 from pipeline.languages import Sample, language_note
@@ -70,6 +71,9 @@ class Wish:
     "--minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True, help="Of indexing them, about."
 )
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts, too.")
+@click.option(
+    "--run", "run_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the rankings as a TREC run, too."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is drawn by lot.")
 @click.option(
     "--unpack",
@@ -89,6 +93,7 @@ def evaluate(
     sample: int,
     minutes: float,
     html: Path | None,
+    run_file: Path | None,
     seed: int,
     unpack: Path | None,
 ) -> int | None:
@@ -103,8 +108,9 @@ def evaluate(
         raise click.UsageError("--unpack, --qrels and --tune go with QUERIES")
     if tuning and model is not None:
         raise click.UsageError("give one of --tune and --compare")
-    if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
-        raise UsageError(f"{html}: cannot be written; name a file in a folder that is there")
+    for file in (html, run_file):
+        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+            raise UsageError(f"{file}: cannot be written; name a file in a folder that is there")
     if unpack is not None and queries is not None:
         print_line(f"{several(write_documents(queries, unpack), 'document')} in {one_line(str(unpack))}")
         return None
@@ -126,6 +132,8 @@ def evaluate(
         found = replace(found, report=replace(found.report, notes=(*found.report.notes, language)))
     if html is not None:
         _write(html, page(found.report, found.comparison, found.tuned))
+    if run_file is not None:
+        _write(run_file, "".join(f"{line}\n" for line in run_lines(found.report.runs)))
     print_found(found, common.json)
     return None
 
@@ -229,8 +237,8 @@ def _telling(what: str) -> Iterator[Tell]:
         yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
-def _write(html: Path, text: str) -> None:
+def _write(file: Path, text: str) -> None:
     try:
-        html.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{html}: cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"{file}: cannot be written: {error.strerror or error}") from error

@@ -21,6 +21,7 @@ from pipeline.evaluate.judgements import Query
 from pipeline.evaluate.measure import ask
 from pipeline.evaluate.places import Rows
 from pipeline.evaluate.report import Tuned
+from pipeline.evaluate.trec import run_lines
 from pipeline.evaluate.tune import tune
 from pipeline.store import Store
 
@@ -88,6 +89,16 @@ def test_a_query_may_be_meant_for_one_kind(tmp_path: Path) -> None:
     assert found.sections[1].leg().figures["recall@10"].value == 0
 
 
+def test_rankings_are_told_in_the_names_of_the_judgements(tmp_path: Path) -> None:
+    """So that other tools can measure them with the same judgements."""
+    found = report(make(tmp_path, ROWS), Query("a b", "whale", {"both": 1.0, "whale": 1.0}))
+    lines = list(run_lines(found.runs))
+
+    assert lines[0] == "a%20b Q0 whale 1 1.000000 docmill"
+    assert lines[1].split()[2] == "both"
+    assert lines[2].split()[2].startswith("file:///")
+
+
 def test_an_answer_that_is_not_there_counts_as_not_found(tmp_path: Path) -> None:
     """And is told; without any answer in the store there is nothing to measure."""
     store = make(tmp_path, ROWS)
@@ -96,7 +107,7 @@ def test_an_answer_that_is_not_there_counts_as_not_found(tmp_path: Path) -> None
     assert found.missing == 1
     assert found.sections[0].leg().figures["recall@10"].value == 0.5
     assert any("1 answer is not in the store" in note and "gone.txt" in note for note in found.notes)
-    with pytest.raises(UsageError, match="none of the 1 answers is in it"):
+    with pytest.raises(UsageError, match="none of the answers is in it"):
         judged(store, [Query("1", "whale", {"gone.txt": 1.0})])
 
 

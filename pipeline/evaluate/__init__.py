@@ -48,6 +48,7 @@ def measured(
         notes=tuple(all_notes),
         seed=seed,
         misses=tuple(table.misses),
+        runs=table.runs,
     )
 
 

@@ -93,6 +93,7 @@ def sampled(
 
     Raises `UsageError` if too few documents are files that are still there.
     """
+    load_both(other)  # a name that means nothing is told before anything else
     files, of = _files(open_store(settings.store), queries)
     if len(files) < FEWEST:
         raise UsageError(

@@ -41,6 +41,7 @@ class Table:
     values: dict[tuple[To, str], list[list[float]]] = field(default_factory=dict)
     gains: dict[To, dict[str, float]] = field(default_factory=dict)
     misses: list[Miss] = field(default_factory=list)
+    runs: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what all legs find, by query
 
     def add(self, judged: Judged, rankings: Mapping[tuple[To, str], Sequence[str]]) -> None:
         relevant = judged.relevant
@@ -49,6 +50,7 @@ class Table:
         for to in {to for to, _ in rankings}:
             self.gains.setdefault(to, {})[judged.query.id] = self.values[to, ALL_LEGS][-1][0]
         ranked = next((ranked for (_, leg), ranked in rankings.items() if leg == ALL_LEGS), [])
+        self.runs[judged.query.id] = tuple(judged.names.get(unit, unit) for unit in ranked)
         if not set(ranked[:10]) & relevant.keys():
             self.misses.append(Miss(judged.query.text, tuple(relevant), next(iter(ranked), "")))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -37,6 +37,7 @@ class Judged:
     grades: Mapping[Place, float]
     missing: Mapping[str, float] = field(default_factory=dict)
     kinds: frozenset[Modality] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)  # what the judgements call an answer, by its label
 
     @property
     def relevant(self) -> dict[str, float]:
@@ -112,11 +113,12 @@ def judged(store: Store, queries: Sequence[Query]) -> list[Judged]:
         places = {name: names.place(name) for name in query.answers}
         there = {place: query.answers[name] for name, place in places.items() if place is not None}
         missing = {name: query.answers[name] for name, place in places.items() if place is None}
-        found.append(Judged(query, there, missing))
+        called = {label(place): name for name, place in places.items() if place is not None}
+        found.append(Judged(query, there, missing, names=called))
     if not any(one.grades for one in found):
         first = next(iter(queries[0].answers))
         raise UsageError(
-            f"{store.uri}: none of the {sum(len(q.answers) for q in queries):,} answers is in it (the first: "
+            f"{store.uri}: none of the answers is in it (the first of {sum(len(q.answers) for q in queries):,}: "
             f"{first[:100]!r}); an answer is the name of a document, such as report.pdf, or of a page, report.pdf#3"
         )
     return list(_with_kinds(store, found))
@@ -132,7 +134,7 @@ def _with_kinds(store: Store, found: Sequence[Judged]) -> Iterator[Judged]:
                 kinds.setdefault(place, set()).add(row["modality"])
     for one in found:
         own: set[Modality] = set().union(*(kinds.get(place, set()) for place in one.grades))
-        yield Judged(one.query, one.grades, one.missing, frozenset(own))
+        yield replace(one, kinds=frozenset(own))
 
 
 class Rows:

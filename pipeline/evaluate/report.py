@@ -64,6 +64,7 @@ class Report:
     notes: tuple[str, ...] = ()
     seed: int = 0
     misses: tuple[Miss, ...] = ()
+    runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)  # what all legs find, by query id
 
     def section(self, to: To) -> Section | None:
         return next((section for section in self.sections if section.to == to), None)
