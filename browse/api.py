@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from browse.browsed import Browsed
@@ -100,7 +100,8 @@ def make_api(corpus: Browsed, handlers: Mapping[Any, Callable[[Any, Any], Any]])
         started = time.perf_counter()
         content = await read_body(request, EXAMPLE_BYTES)
         asked = Asked("", kind, source, route, k=k)
-        return _found(await run_in_threadpool(search_bytes, corpus, asked, page, content), started)
+        limiter = request.app.state.limiters["example"]
+        return _found(await run_sync(search_bytes, corpus, asked, page, content, limiter=limiter), started)
 
     @api.get("/similar", summary="Search by a row of the store")
     def similar(id: Annotated[str, Query(max_length=200)], k: K = 10, kind: Kind = "") -> Found:

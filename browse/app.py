@@ -51,6 +51,7 @@ def make_app(settings: Settings, searcher: Callable[[], Searcher] | None = None,
     )
     app.state.corpus, app.state.keys, app.state.api = corpus, keys, programs
     app.state.limiters, app.state.guessing = pictures.limiters(), asyncio.Semaphore(1)
+    programs.state.limiters = app.state.limiters
     return Guard(app, keys)
 
 

@@ -86,7 +86,8 @@ async def answers_like(request: Request) -> Response:
     content = await read_body(request, EXAMPLE_BYTES)
     if not content:
         raise UsageError("the file is empty")
-    return await anyio.to_thread.run_sync(_like, request, asked, number, content)
+    limiter = request.app.state.limiters["example"]
+    return await anyio.to_thread.run_sync(_like, request, asked, number, content, limiter=limiter)
 
 
 def _like(request: Request, asked: Asked, number: int, content: bytes) -> Response:

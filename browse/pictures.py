@@ -57,8 +57,9 @@ def _with_box(page: DrawnPage, box: Box) -> bytes:
 
 
 def limiters() -> dict[str, anyio.CapacityLimiter]:
-    """For the application to keep: stored pictures do not wait for pages that are drawn."""
-    return {kind: anyio.CapacityLimiter(AT_ONCE) for kind in ("stored", "drawn")}
+    """How many of each may be made at once; stored pictures do not wait for pages, nor these for examples."""
+    most = {"stored": AT_ONCE, "drawn": AT_ONCE, "example": 1}
+    return {kind: anyio.CapacityLimiter(count) for kind, count in most.items()}
 
 
 def _picture(content: bytes, keep: str) -> Response:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
-from browsing import EVIL_URI, make_store, visiting
+from browsing import EVIL_URI, make_store, picture, searcher_of, visiting
+from watched import answering
 
 from browse.guard import HEADERS, check_address
 from pipeline.config import Browse
@@ -352,6 +354,28 @@ def test_the_api_only_reads_and_describes_itself(client: httpx.Client) -> None:
     assert {method for method, path in operations if path != "/search"} == {"get"}
     assert all(f"/api{path}" in page for _, path in operations)
     assert "http" not in re.sub(r'"?http://127\.0\.0\.1:4280[^"]*', "", page).replace("http-equiv", "")
+
+
+def test_a_program_searches_by_a_picture(client: httpx.Client, tmp_path: Path) -> None:
+    """The file is the body; what is no picture is told in a line."""
+    found = client.post("/api/search?k=3", content=picture(tmp_path / "a.png", "a").read_bytes())
+    wrong = client.post("/api/search", content=b"words")
+
+    assert len(found.json()["hits"]) == 3
+    assert (wrong.status_code, "only pictures and PDF pages" in wrong.json()["error"]) == (400, True)
+
+
+def test_many_may_look_at_once(store: Store) -> None:
+    """Eight visitors at the same time get what each asked for."""
+    paths = [f"/documents/{REPORT_ID}", "/answers?q=harbour", "/routing", "/documents", "/status", "/quarantine"] * 8
+    with (
+        answering(store.uri, searcher_of) as base,
+        ThreadPoolExecutor(8) as visitors,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        codes = list(visitors.map(lambda path: client.get(path).status_code, paths))
+
+    assert codes == [200] * len(paths)
 
 
 def test_what_is_too_large_is_not_taken(client: httpx.Client) -> None:
