@@ -40,12 +40,21 @@ def ingest(folder: Path, store: Path) -> tuple[str, ...]:
     return ("ingest", str(folder), "--store", str(store), "--json", "--workers", "2")
 
 
+def seen(sign: str, store: Path) -> set[tuple[str, int]]:
+    """The files of a sign, with the time of their last change: a run makes files of names that the last one left."""
+    found = set()
+    for path in store.glob(SIGNS[sign]):
+        with suppress(FileNotFoundError):
+            found.add((str(path), path.stat().st_mtime_ns))
+    return found
+
+
 def kill_after(sign: str, moment_s: float, folder: Path, store: Path, environment: Mapping[str, str]) -> bool:
     """Start a run, and kill it with all that it started so long after the sign; False if it was faster."""
-    before = set(store.glob(SIGNS[sign]))
+    before = seen(sign, store)
     process = start(ingest(folder, store), **environment)
     try:
-        running = wait_for(lambda: not before >= set(store.glob(SIGNS[sign])), process, timeout_s=900)
+        running = wait_for(lambda: not before >= seen(sign, store), process, timeout_s=900)
         time.sleep(moment_s)
         finished = process.poll() is not None
     finally:
@@ -90,7 +99,8 @@ def test_fifty_kills(folder: Path, tmp_path: Path, server: str) -> None:
 def survive(kills: int, folder: Path, tmp_path: Path, server: str) -> None:
     """So many kills, one run to the end, and one that has nothing to do; compared with a store that saw no kill."""
     store, clean, chance = tmp_path / "store", tmp_path / "clean", random.Random(50)
-    environment = {"DOCMILL_BATCH_DOCUMENTS": "4", "PREFECT_API_URL": server}
+    # killed runs delete nothing, so that more and more names are gone: the guard would refuse the next run
+    environment = {"DOCMILL_BATCH_DOCUMENTS": "4", "DOCMILL_SOURCES__MASS_DELETE": "1", "PREFECT_API_URL": server}
     files = copy_mixed(folder, 60, chance)
     killed: Counter[str] = Counter()
     for _ in range(4 * kills):
