@@ -116,6 +116,7 @@ def test_it_fits_a_phone_in_both_colours(tmp_path: Path, scheme: str) -> None:
     assert contrast(*colours) > 7
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.timeout(600)
 def test_the_samples_are_measured_and_shown(tmp_path: Path) -> None:
