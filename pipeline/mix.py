@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from pipeline.score import combine, fuse
+from pipeline.score import Fused, combine, fuse
 from pipeline.types import Modality
 
 K = 60  # of reciprocal rank fusion
@@ -132,10 +132,17 @@ def _by_kind(
     for kind, names in kinds.items():
         lists = {leg: legs[leg] for leg in names if leg in legs} | {"bm25": words.get(kind, ())}
         ranked = {leg: merge(scored) for leg, scored in lists.items()}
-        hits = combine(lists, weights) if kind == "page" else fuse(ranked, weights, K)
+        hits = combine(lists, weights) if kind == "page" else _without_ties(fuse(ranked, weights, K), lists, weights)
         if hits:
             own[kind] = [(hit.id, hit.score) for hit in hits]
     return own
+
+
+def _without_ties(hits: Sequence[Fused], lists: Mapping[str, Scored], weights: Mapping[str, float]) -> list[Fused]:
+    """Rows with the same sum of reciprocal ranks, such as first and second in two legs each way round, by how
+    surprising their scores are: ranks alone cannot tell them apart, and their ids say nothing."""
+    surprises = {hit.id: hit.score for hit in combine(lists, weights)}
+    return sorted(hits, key=lambda hit: (-hit.score, -surprises.get(hit.id, 0.0), hit.id))
 
 
 def _joint(legs: Mapping[str, Scored], words: Mapping[Modality, Scored], weights: Mapping[str, float]) -> list[str]:

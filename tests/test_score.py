@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import score
+from pipeline.mix import mix
 from pipeline.score import Fused, combine, fuse, maxsim, mrr, ndcg_at, recall_at
 
 
@@ -180,3 +181,13 @@ def test_torch_computes_the_same(block: int, monkeypatch: pytest.MonkeyPatch) ->
         np.testing.assert_allclose(module.maxsim_torch(query, shares, documents, offsets, "cpu"), expected, atol=1e-5)
     with pytest.raises(ValueError, match="5 query vectors"):
         module.maxsim_torch(query, np.ones(2), documents, offsets, "cpu")
+
+
+def test_equal_sums_of_ranks_are_told_apart_by_scores() -> None:
+    """First and second in two legs, each way round: the row that stands out in its leg is first, whatever the ids."""
+    others = [(f"p{n}", 0.5 - n / 1000) for n in range(50)]
+    for far, near in (("a", "b"), ("b", "a")):
+        legs = {"text": [(far, 0.9), (near, 0.51), *others]}
+        words = {"text": [(near, 5.1), (far, 5.0), *((id, score * 10) for id, score in others)]}
+
+        assert [id for id, _ in mix(legs, words, {})][:2] == [far, near]  # type: ignore[dict-item]
