@@ -51,16 +51,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """The two stores of the same documents, how many these are, and of how many; and how long each took to index."""
+    """The two stores of the same documents, how many these are, and of how many."""
 
     sides: tuple[Side, Side]
     documents: int
     of: int
-    seconds: tuple[float, float]
 
     @property
     def note(self) -> str:
-        first, second = (f"{side.name} in {s:,.0f} s" for side, s in zip(self.sides, self.seconds, strict=True))
+        first, second = (side.name for side in self.sides)
         return f"a sample of {self.documents:,} of {self.of:,} documents was indexed with {first} and with {second}"
 
 
@@ -100,27 +99,26 @@ def sampled(
             f"{settings.store}: --compare indexes documents anew, and only {len(files)} of {of:,} are files that are "
             "still there"
         )
-    sides = _side(in_force(settings), settings, folder / "first"), _side(other, settings, folder / "second")
+    own = in_force(settings)
+    sides = _side(own, other, settings, folder / "first"), _side(other, own, settings, folder / "second")
     runs = tuple(_run(side, folder / name, now) for side, name in zip(sides, ("work-1", "work-2"), strict=True))
-    seconds, done = [0.0, 0.0], 0
+    started, done = time.monotonic(), 0
     chosen = files[:most]
     try:
         for start in range(0, len(chosen), TOGETHER):
             group = chosen[start : start + TOGETHER]
-            for number, (side, run) in enumerate(zip(sides, runs, strict=True)):
-                started = time.monotonic()
+            for side, run in zip(sides, runs, strict=True):
                 _index(run, side.store, group)
-                seconds[number] += time.monotonic() - started
             done += len(group)
             tell(done, len(chosen))
-            if sum(seconds) > limit_s:
+            if time.monotonic() - started > limit_s:
                 break
     finally:
         for run in runs:
             run.close()
     for side in sides:
         _count_tokens(side)
-    return Sampled(sides, done, of, (seconds[0], seconds[1]))
+    return Sampled(sides, done, of)
 
 
 def judged_in(sample: Sampled, queries: Sequence[Query]) -> list[Judged]:
@@ -164,11 +162,13 @@ def _files(store: Store, queries: Sequence[Query]) -> tuple[list[str], int]:
     return [str(paths[uri]) for uri in order if paths[uri].is_file()], len(records)
 
 
-def _side(settings: Settings, live: Settings, folder: Path) -> Side:
+def _side(settings: Settings, beside: Settings, live: Settings, folder: Path) -> Side:
+    """One side, called by what is not as on the other."""
     ocr = settings.ocr.model_copy(update={"store": live.store})
     own = settings.model_copy(update={"store": str(folder), "ocr": ocr})
     unified, pages = load_both(own)
-    name = " + ".join(part for part in (settings.unified, settings.text, settings.pages_model) if part)
+    named = [str(getattr(settings, key)) for key in KEYS.values() if getattr(settings, key) != getattr(beside, key)]
+    name = " + ".join(filter(None, named)) or "no model of its own"
     store = open_store(own.store, create=models_to_pin(own, unified, pages))
     return Side(name, own, (unified, pages), store, load_reranker(own.rerank, choices_of(own)))
 
