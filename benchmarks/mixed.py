@@ -71,11 +71,11 @@ def find_texts(store: Path, gold: Gold, names: Mapping[str, str], work: Path, *o
     run = {id: distinct(names.get(file_name(hit), hit["source_uri"]) for hit in hits) for id, hits in answers.items()}
     figures = summary(run, gold.relevant)
     pictures = np.mean([hit["modality"] == "image" for hits in answers.values() for hit in hits[:10]])
-    told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    told = "  ".join(f"{name} {figure.value:.3f}" for name, figure in figures.items())
     print(
         f"texts, {' '.join(options) or 'no filter':17} {told}  pictures among the first ten {pictures:.1%}", flush=True
     )
-    return figures["nDCG@10"]
+    return figures["ndcg@10"].value
 
 
 if __name__ == "__main__":
