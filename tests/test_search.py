@@ -210,6 +210,16 @@ def test_a_model_whose_pictures_score_low_still_shows_one() -> None:
     assert ranking[:10] == ["t00", "t01", "t02", "t03", "t04", "t05", "t06", "p0", "t07", "p1"]
 
 
+def test_a_photo_without_words_is_not_behind_figures_with_some(tmp_path: Path) -> None:
+    """What is seen counts for a picture without words: figures that look otherwise and share a word come behind it."""
+    figures = {f"figure-{n}": image("whale rope rope rope", f"figure {n} of the whale") for n in range(9)}
+    others = {f"other-{n:02}": image("whale harbour rope") for n in range(30)}
+    store = make(tmp_path, {**figures, **others, "photo": image("whale harbour")})
+    hits = searcher(store).search("whale harbour", modality="image")
+
+    assert names(hits)[0] == "photo"
+
+
 def test_a_page_does_not_win_by_having_more_legs() -> None:
     """A page that is rank 1 of its own two legs stands behind passages with better cosines."""
     texts = [("t0", 0.9), ("t1", 0.8), ("t2", 0.7)]
