@@ -23,6 +23,7 @@ NOTICEABLE = 0.1  # share of them
 LETTERS = 60  # of a passage that has a language
 LOOK_AT = 2_000  # characters of one
 SURE = 0.9  # of the identifier: lists of names and codes are of no language
+NO_LANGUAGE = ("zxx", "und")  # how the identifier calls lists, codes and numbers
 MULTILINGUAL = "builtin-multilingual"
 SMALL_WORDS = "the of and to in is that for it with as was on are by this be from or an at not have which were has"
 ENGLISH = frozenset(SMALL_WORDS.split())
@@ -102,7 +103,9 @@ def identify(text: str) -> str:
     language, probability = _identifier().classify(text)
     latin = sum(letter < "\u0250" for letter in text if letter.isalpha())
     is_latin = 2 * latin >= sum(map(str.isalpha, text))
-    return str(language) if language and (probability >= SURE or not is_latin) else ""
+    if not language or language in NO_LANGUAGE:
+        return ""
+    return str(language) if probability >= SURE or not is_latin else ""
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from pipeline.types import PageSignals, PictureSignals, Route
 
-ROUTER_VERSION = "4"  # part of the recipe: a new version means that pages may take another path
+ROUTER_VERSION = "5"  # part of the recipe: a new version means that pages may take another path
 
 Rule = tuple[Callable[[PageSignals], bool], Route]
 

@@ -176,3 +176,13 @@ def test_corpus(path: Path, tmp_path: Path) -> None:
 def test_hostile(tmp_path: Path) -> None:
     """Markdown that is not UTF-8 is read all the same."""
     assert "äöüß" in [part.text for part in parts(parse(DEV / "hostile/umlauts-non-utf8.md", tmp_path))]
+
+
+@pytest.mark.parametrize(
+    "opening", ["- " * 300 + "a", "> " * 300 + "a", "\n".join("  " * n + "- a" for n in range(80))]
+)
+def test_no_depth_of_lists_loses_what_is_behind_them(tmp_path: Path, opening: str) -> None:
+    """Lists and quotes deeper than the library follows are taken as paragraphs."""
+    events = read(f"# The mill\n\n{opening}\n\nThe tide turns the wheel.\n", tmp_path, "deep.md")
+
+    assert parts(events)[-1].text == "The tide turns the wheel."

@@ -77,12 +77,19 @@ def layer_lines(page: Page) -> tuple[TextLine, ...]:
     return tuple(TextLine(text, box) for part in page.parts for text, box in part.lines)
 
 
+def _is_drawing(page: Page) -> bool:
+    """A page of lines and shapes, with a few words that nothing hides."""
+    signals = page.signals
+    return page.route.reason == "picture-page" and isinstance(signals, PageSignals) and signals.coverage == 0
+
+
 def _words(lines: Iterable[TextLine]) -> set[str]:
     return {word for line in lines for word in re.findall(r"[^\W\d_]{3,}", line.text.casefold())}
 
 
 def for_passages(page: Page) -> Page:
-    """The page without the text that its picture will tell; form values and notes stand in no picture's words."""
-    if page.route.path != "page":
+    """The page without the text that its picture will tell; form values and notes stand in no picture's words, nor may
+    the few words of a drawing that is too large for its letters to be read."""
+    if page.route.path != "page" or _is_drawing(page):
         return page
     return replace(page, parts=tuple(part for part in page.parts if part.kind in ("form", "note")))

@@ -17,7 +17,7 @@ from pipeline.config import Limits
 from pipeline.errors import Unsupported
 from pipeline.types import Blob, Event, Route, Signals
 
-PARSER_VERSION = "2"  # part of the recipe: raise it when parsers give other text, pictures or pages
+PARSER_VERSION = "3"  # part of the recipe: raise it when parsers give other text, pictures or pages
 
 PARSERS = {  # media type -> module with a function `parse`
     "application/pdf": "pipeline.parse.pdf",

@@ -20,6 +20,8 @@ from pipeline.types import Blob, Event, Info, Part, Picture
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+NESTING = 100  # of lists and quotes; text that goes deeper is taken as paragraphs
+BLANK = re.compile(r"\n[ \t]*\n")
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*\n", re.S)
 PAIR = re.compile(r"^([A-Za-z][\w-]*):(.+)$", re.M)
 META = ("language", "lang", "date", "description", "keywords", "tags")
@@ -68,7 +70,10 @@ def _chunks(lines: Iterator[str]) -> Iterator[str]:
 def _pieces(text: str, blob: Blob, writer: PictureWriter) -> Iterator[Part | Picture]:
     from markdown_it import MarkdownIt
 
-    tokens = MarkdownIt("commonmark", {"maxNesting": 50}).enable(["table", "strikethrough"]).parse(text)
+    tokens = MarkdownIt("commonmark", {"maxNesting": NESTING}).enable(["table", "strikethrough"]).parse(text)
+    if any(token.level >= NESTING - 1 for token in tokens):  # the library drops all that is behind such a list
+        yield from (Part("text", block.strip()) for block in BLANK.split(text) if block.strip())
+        return
     load = beside(blob.path)
     heading, in_list = 0, 0
     rows: list[list[str]] | None = None
