@@ -12,8 +12,9 @@ import pytest
 
 from pipeline.config import Chunks, Settings, Sources
 from pipeline.ingest.open import open_ingest
-from pipeline.ingest.seal import SEAL, summary_of, unbroken
+from pipeline.ingest.seal import SEAL, Listed, summary_of, unbroken
 from pipeline.store import Store, open_store
+from pipeline.types import Found
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 
@@ -115,3 +116,12 @@ def test_no_password_gets_into_it(sealed: Sealed) -> None:
     assert sealed.holds(settings=one)
     assert sealed.holds(settings=other)
     assert "sluice" not in json.dumps((Path(one.store) / SEAL).read_text())
+
+
+def test_names_that_are_no_utf8_can_be_listed() -> None:
+    """The reason of a skip may name a folder in bytes of another encoding."""
+    found = Found("file:///x", "1", 1, None, skip="ignored by caf\udce9/.docmillignore line 1")
+    listed = Listed([found])
+
+    assert list(listed) == [found]
+    assert listed.digest() != Listed([]).digest()

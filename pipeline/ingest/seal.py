@@ -61,7 +61,7 @@ class Listed:
 
     def __iter__(self) -> Iterator[Found]:
         for item in self.found:
-            self._digest.update(f"{item.uri}\0{item.revision}\0{item.skip or ''}\n".encode())
+            self._digest.update(f"{item.uri}\0{item.revision}\0{item.skip or ''}\n".encode(errors="backslashreplace"))
             yield item
 
     def digest(self) -> str:
