@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # where parse workers find it to
 import misbehaving_parsers as deeds
 
 from pipeline.config import Limits
-from pipeline.errors import Unreadable
+from pipeline.errors import Unreadable, WorkerDied
 from pipeline.parse import ParseOptions, spool
 from pipeline.parse.sandbox import Parsed, ParseJob, Sandbox
 from pipeline.types import Attachment, Blob, Event, Failure, Info, Page, PageSignals, PictureSignals, Route
@@ -230,6 +231,26 @@ def wait_until(condition, seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.2])
+def test_the_end_stops_workers_that_are_just_being_started(tmp_path: Path, delay_s: float) -> None:
+    """A thread that parses, as runs do, ends with its sandbox at whatever moment that is closed."""
+    ended: list[WorkerDied] = []
+
+    def parse() -> None:
+        try:
+            list(pool.parse([job(tmp_path, "hang@1", HTML)]))
+        except WorkerDied as error:
+            ended.append(error)
+
+    with Sandbox(2, LIMITS.model_copy(update={"page_s": 20.0})) as pool:
+        thread = threading.Thread(target=parse, daemon=True)
+        thread.start()
+        time.sleep(delay_s)
+    thread.join(10)
+
+    assert [str(error) for error in ended] == ["parsing was stopped"]
 
 
 def test_a_killed_idle_worker_is_replaced(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
+import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -44,7 +44,7 @@ class Preparer:
         """`labels` tells the routes that people have decided; it is asked once."""
         self.settings, self.work_dir, self._ask_labels = settings, work_dir, labels
         self.kept = Kept(web_folder(settings.store))
-        self._open = ExitStack()
+        self._open, self._closed = ExitStack(), threading.Event()
         self._sandbox = sandbox
 
     def prepare(self, batch: Sequence[Found], number: int = 0) -> list[Prepared]:
@@ -60,7 +60,8 @@ class Preparer:
             again = _sources_to_retry(batch, done)
             if not again:
                 break
-            time.sleep(PAUSE_S * 4 ** (attempt - 1))
+            if self._closed.wait(PAUSE_S * 4 ** (attempt - 1)):
+                break  # the run ends, and nobody takes what was prepared
             uris = {found.uri for found in again}
             done = [item for item in done if _source(item) not in uris]
             for found in again:
@@ -87,6 +88,7 @@ class Preparer:
 
     def close(self) -> None:
         """Stop workers of its own and remove what lies in the work folder."""
+        self._closed.set()
         self._open.close()
         shutil.rmtree(self.work_dir, ignore_errors=True)
 

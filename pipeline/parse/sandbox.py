@@ -87,6 +87,7 @@ class Sandbox:
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _restarts: int = field(default=0, init=False)
     _ended: bool = field(default=False, init=False)
+    _starting: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         self.workers = self.workers or os.cpu_count() or 1
@@ -98,7 +99,8 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True  # a thread that still parses must not start workers again
-        self._close()
+        with self._starting:  # those that it starts at this very moment are there to be stopped then
+            self._close()
 
     def parse(self, jobs: Iterable[ParseJob]) -> Iterator[Parsed]:
         """Parse all jobs, yielding each as it is done; at most 2 * `workers` of them are taken ahead.
@@ -127,13 +129,13 @@ class Sandbox:
     def _start(self, attempt: _Attempt, running: dict[Future[Failure | None], _Attempt]) -> None:
         job = attempt.job
         event_s = self.limits.page_s if _paged(job) else self.limits.document_s
-        pool = self._ready()
-        os.truncate(attempt.spool, attempt.offset)  # of an attempt that was cut short by another's end
-        attempt.ended = 0.0
         arguments = (job.parser, job.blob, job.work_dir, attempt.options, event_s)
-        future: Future[Failure | None] = pool.schedule(
-            worker.run, args=arguments, timeout=self.limits.document_s - attempt.spent_s
-        )
+        timeout_s = self.limits.document_s - attempt.spent_s
+        with self._starting:
+            pool = self._ready()
+            os.truncate(attempt.spool, attempt.offset)  # of an attempt that was cut short by another's end
+            attempt.ended = 0.0
+            future: Future[Failure | None] = pool.schedule(worker.run, args=arguments, timeout=timeout_s)
         future.add_done_callback(lambda _: setattr(attempt, "ended", time.time()))
         running[future] = attempt
 
