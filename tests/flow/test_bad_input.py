@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from bombs import BOMBS
 from command import docmill, rows_of, start, summary, wait_for
 
 pytestmark = [pytest.mark.flow, pytest.mark.filterwarnings("ignore")]  # Prefect's own warnings
@@ -50,11 +51,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def interrupt(number: int, arguments: Sequence[str], store: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and standard error of a run that gets a signal while it embeds; nothing of it is left after that."""
+def interrupt(
+    number: int, arguments: Sequence[str], store: Path, environment: dict[str, str], sign: str = "rows.arrow*"
+) -> tuple[int, str]:
+    """Exit code and standard error of a run that gets a signal once this is in its work folder, by default while it
+    embeds; nothing of it is left 10 seconds later."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it, and so would the run
     process = start(arguments, **environment)
-    assert wait_for(lambda: any(store.glob(".work/batch-0/rows.arrow*")), process)
+    assert wait_for(lambda: any(store.glob(f".work/batch-0/{sign}")), process)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     _, err = process.communicate(timeout=10)
@@ -74,6 +78,19 @@ def test_signals_end_a_run_in_order(folder: Path, store: Path, server: str) -> N
     assert terminated == (143, "docmill: terminated; what is in the table is safe, run it again to go on\n")
     assert (interrupted[0], interrupted[1].strip()) == (130, "docmill: interrupted")
     assert last["indexed"] + last["unchanged"] == len(rows_of(store)) == 12
+
+
+@pytest.mark.parametrize("sign", ["", "*/.started"])
+def test_a_document_that_takes_long_does_not_delay_the_end(sign: str, tmp_path: Path, store: Path, server: str) -> None:
+    """SIGTERM while parse workers start, and while all of them are at pages that would take them minutes."""
+    for number in range(3):
+        BOMBS["operators.pdf"](tmp_path / f"{number}.pdf")
+    arguments = ("ingest", *map(str, tmp_path.glob("*.pdf")), "--store", str(store), "--workers", "2", "--json")
+    environment = {"PREFECT_API_URL": server, "DOCMILL_LIMITS__PAGE_S": "600", "DOCMILL_LIMITS__DOCUMENT_S": "600"}
+    code, err = interrupt(signal.SIGTERM, arguments, store, environment, sign)
+
+    assert code == 143
+    assert err.splitlines() == ["docmill: terminated; what is in the table is safe, run it again to go on"]
 
 
 def test_a_temporary_server_ends_with_its_run(folder: Path, store: Path, tmp_path: Path) -> None:
