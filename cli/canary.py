@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli.output import Common, common_options, console, json_line, one_line, print_line, short_name, warn
 from pipeline.canary import Verdict, run_canary
+from pipeline.config import Settings
 from pipeline.ingest.open import models_of
 from pipeline.store import open_store
 
@@ -26,12 +27,7 @@ def canary(common: Common, accept: bool) -> int | None:
     canary.drop the exit code is 1 and the tag `good` of the tables stays where it was; else the tag names this version.
     With --json one object with recall, mrr, questions, compared, before, after, lost, good, table_version and tagged.
     """
-    settings = common.settings
-    store = open_store(settings.store)
-    unified, pages = models_of(settings)
-    with store.writer(settings.lock_wait_s, _waiting):
-        now = dt.datetime.now(dt.UTC)
-        verdict = run_canary(settings, store, unified, pages, now=now, folder=Path.cwd(), accept=accept)
+    verdict = ask(common.settings, accept=accept)
     if common.json:
         print_line(json_line(_value(verdict)))
     else:
@@ -40,7 +36,16 @@ def canary(common: Common, accept: bool) -> int | None:
     return None
 
 
-def _waiting(holder: str) -> None:
+def ask(settings: Settings, *, accept: bool = False) -> Verdict:
+    """Ask here and now, under the writer lock of the store; question files are looked for in this folder."""
+    store = open_store(settings.store)
+    unified, pages = models_of(settings)
+    with store.writer(settings.lock_wait_s, waiting):
+        now = dt.datetime.now(dt.UTC)
+        return run_canary(settings, store, unified, pages, now=now, folder=Path.cwd(), accept=accept)
+
+
+def waiting(holder: str) -> None:
     warn(f"waiting for another run on this store ({holder})")
 
 

@@ -9,7 +9,8 @@ from uuid import uuid4
 import click
 from rich.table import Table
 
-from cli.output import Common, common_options, console, json_line, print_line, size_text, warn
+from cli.canary import ask, waiting
+from cli.output import Common, common_options, console, json_line, print_line, size_text
 from pipeline.maintain import Upkeep, maintain
 from pipeline.memory import available_bytes
 
@@ -23,22 +24,21 @@ def maintain_store(common: Common, keep_days: float | None, any_memory: bool) ->
 
     No row changes, and searches go on meanwhile; an ingest on the same store waits until it is done, and the other way
     round. It first estimates the memory that this takes, and does nothing if there is less. A search that runs for
-    longer than --keep-days may lose the version that it reads. With --json one object with mended, unused_pictures,
-    old_versions, bytes_before, bytes_after, rows and table_version.
+    longer than --keep-days may lose the version that it reads. With canary.gate known questions are asked after it, as
+    by `docmill canary`. With --json one object with mended, unused_pictures, old_versions, bytes_before, bytes_after,
+    rows and table_version.
     """
     settings = common.load({"keep_days": keep_days}).settings
     now = dt.datetime.now(dt.UTC)
     free = None if any_memory else available_bytes
-    done = maintain(settings, run_id=str(uuid4()), now=now, waiting=_waiting, free=free)
+    done = maintain(settings, run_id=str(uuid4()), now=now, waiting=waiting, free=free)
     if common.json:
         print_line(json_line(asdict(done)))
     else:
         console().print(_table(done))
+    if settings.canary.gate:
+        ask(settings).check()
     return None
-
-
-def _waiting(holder: str) -> None:
-    warn(f"waiting for another run on this store ({holder})")
 
 
 def _table(done: Upkeep) -> Table:

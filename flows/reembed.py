@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from flows.backfill import watched
+from flows.canary import guard_now
 from flows.ingest import current_listener, listening
 from flows.progress import Progress
 from flows.request import Request
@@ -89,6 +90,8 @@ def reembed(request: ReembedRequest) -> Reembedded:
     done = Reembedded(**{**done.contract(), "seconds": round(time.monotonic() - started, 2)})
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in done.contract().items())
     create_markdown_artifact(f"## Reembed\n\n| | |\n|---|---|\n{rows}\n", key="backfill-reembed-summary")
+    if done.switched:
+        guard_now(settings, request.folder)
     return done
 
 

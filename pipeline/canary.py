@@ -28,6 +28,7 @@ WORDS = 10  # of a question
 LETTERS = 30  # of a question in a script without spaces
 NOTE = "canary"
 TAG = "good"
+MENDED = ""  # hash of a document whose rows were not what the ledger said: not its owner changed it
 SHOWN = 5  # lost questions that an error names
 
 
@@ -197,7 +198,7 @@ def _questions(store: Store, before: Iterable[Answered], count: int) -> list[Que
     """The sampled questions of the last time whose document is as it was, and new ones up to `count`."""
     asked = [answer.question for answer in before if answer.question.content]
     contents = _contents(store, [question.source_uri for question in asked])
-    kept = [question for question in asked if contents.get(question.source_uri) == question.content][:count]
+    kept = [q for q in asked if contents.get(q.source_uri) in (q.content, MENDED)][:count]
     names = {question.source_uri for question in kept}
     return [*kept, *(q for q in _sampled(store, 2 * count) if q.source_uri not in names)][:count]
 
@@ -217,12 +218,14 @@ def _sampled(store: Store, count: int) -> list[Question]:
         if row is not None and (text := question_of(row["text"] or "")):
             questions.setdefault(row["source_uri"], text)
     contents = _contents(store, list(questions))
-    return [Question(text, uri, contents[uri]) for uri, text in questions.items() if uri in contents][:count]
+    return [Question(text, uri, contents[uri]) for uri, text in questions.items() if contents.get(uri)][:count]
 
 
 def _contents(store: Store, uris: Sequence[str]) -> dict[str, str]:
+    """The hashes of documents that should be found, or `MENDED`."""
     records = store.documents(uris) if uris else iter(())
-    return {record.source_uri: record.content_sha256 for record in records if record.state == "indexed"}
+    should = (record for record in records if record.state == "indexed" or record.content_sha256 == MENDED)
+    return {record.source_uri: record.content_sha256 for record in should}
 
 
 def _read(store: Store) -> list[Answered]:

@@ -12,6 +12,7 @@ from fakes import WordPages, WordUnified
 from pipeline.canary import Answered, Question, Verdict, judge, question_of, read_questions, run_canary
 from pipeline.config import Canary, Settings
 from pipeline.errors import CanaryDrop, UsageError
+from pipeline.ingest.mend import mend_books
 from pipeline.parse.sandbox import Sandbox
 from pipeline.store import doc_id
 
@@ -65,6 +66,21 @@ def test_lost_rows_are_an_alarm_and_the_tag_stays(corpus: Corpus) -> None:
         verdict.check()
     assert verdict.tagged == good.version < verdict.version
     assert len(verdict.lost) == 4
+
+
+def test_rows_that_a_run_finds_missing_are_an_alarm(corpus: Corpus) -> None:
+    """Upkeep, and runs over other folders, correct the ledger to the rows that are left: not the owner deleted them."""
+    good = ask(corpus)
+    lose(corpus, ["00.txt", "01.txt", "02.txt", "03.txt"])
+    store = corpus.store()
+    with store.writer():
+        assert mend_books(store, "r", NOW) == 4
+    verdict = ask(corpus)
+    corpus.ingest()
+    healed = ask(corpus)
+
+    assert (verdict.good, verdict.after, verdict.tagged) == (False, pytest.approx(2 / 3), good.version)
+    assert (healed.good, healed.recall) == (True, 1.0)
 
 
 def test_the_alarm_stays_until_it_is_mended(corpus: Corpus) -> None:
