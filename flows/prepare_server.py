@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from flows import heartbeat
 from flows.deployments import Deployment, apply
@@ -24,6 +24,7 @@ def prepare_server(
     pool = settings.serve.pool
     with reached(), get_client(sync_client=True) as client:
         _make_pool(client, pool, tell)
+        _tell_of_another_folder(client, deployments[0], folder, tell)
         heartbeat.install(client, [deployment.name for deployment in deployments])
         apply(client, deployments, folder=folder, pool=pool, schedule=settings.schedule)
 
@@ -39,3 +40,16 @@ def _make_pool(client: SyncPrefectClient, name: str, tell: Callable[[str], None]
             ) from None
         if there.is_paused:
             tell(f"the work pool {name} is paused: no run starts until it is resumed in the UI")
+
+
+def _tell_of_another_folder(
+    client: SyncPrefectClient, deployment: Deployment, folder: Path, tell: Callable[[str], None]
+) -> None:
+    """A server has one set of deployments: whoever comes last says where they work."""
+    try:
+        steps = client.read_deployment_by_name(f"{deployment.name}/{deployment.name}").pull_steps or []
+    except ObjectNotFound:
+        return
+    folders = {place for step in steps for options in step.values() if (place := options.get("directory"))}
+    for other in folders - {str(folder)}:
+        tell(f"the deployments of this server worked in {other}; from now on they work in {folder}")

@@ -57,6 +57,8 @@ def serve(
     `request` (`config`, `overrides`) as their parameters where nobody gives others.
 
     With PREFECT_API_URL set that server is joined: it gets the work pool, the deployments and a worker, and stays.
+    Either way the other commands in `folder` find the server while this runs.
+
     Raises `UsageError` for settings and ports that do not work, `ServerError` if the server ends or never answers.
     """
     check_address(settings.serve)
@@ -66,7 +68,7 @@ def serve(
         stack.enter_context(_alone(home))
         environment.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         environment["PREFECT_HOME"] = str(home)
-        server = _join(environment) if environment.get("PREFECT_API_URL") else None
+        server = _join(settings.serve, environment) if environment.get("PREFECT_API_URL") else None
         if server is None:
             server = stack.enter_context(_server(settings.serve, home, environment))
         import_prefect()
@@ -78,9 +80,8 @@ def serve(
             server.process.wait_for(server.served.api)
         prepare_server(settings, [one.with_request(request or {}) for one in deployments], folder, tell)
         worker = stack.enter_context(_worker(settings.serve, environment))
-        if server.process is not None:
-            note_server(home, server.served.api)
-            stack.callback(forget_server, home)
+        note_server(home, server.served.api)
+        stack.callback(forget_server, home)
         ready(server.served)
         _watch(server, worker, tell)
 
@@ -130,8 +131,10 @@ class _Server:
             self.process.check()
 
 
-def _join(environment: MutableMapping[str, str]) -> _Server:
+def _join(serve: Serve, environment: MutableMapping[str, str]) -> _Server:
     url = environment["PREFECT_API_URL"].rstrip("/")
+    if serve.auth:
+        environment.setdefault("PREFECT_API_AUTH_STRING", serve.auth)
     if not answers(url, JOIN_S):
         raise ServerError(f"no usable Prefect server at {url}; check PREFECT_API_URL, or unset it to start one")
     return _Server(Served(url, joined=True))

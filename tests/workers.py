@@ -82,8 +82,9 @@ class Pool:
 
 
 @contextmanager
-def pool(folder: Path, **more: str) -> Iterator[Pool]:
-    """A server with its database below `folder`, on a free port, set up as `docmill serve` does it."""
+def prefect_server(folder: Path, **more: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """A bare server with its database below `folder`, on a free port: the URL of its API, and the environment of its
+    clients."""
     folder.mkdir(parents=True, exist_ok=True)
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -98,20 +99,29 @@ def pool(folder: Path, **more: str) -> Iterator[Pool]:
     environment |= {"PREFECT_API_URL": url, "PREFECT_WORKER_QUERY_SECONDS": "2"}
     environment |= {"PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'server.db'}"} | more
     server = _python("-m", "flows.server_process", str(port), str(os.getpid()), folder=folder, environment=environment)
-    made = Pool(url, folder, environment)
     try:
         _wait(f"{url}/health", server)
-        subprocess.run([sys.executable, "-c", PREPARE], cwd=folder, env=environment, check=True, timeout=120)
-        yield made
+        yield url, environment
     finally:
-        for name in list(made.workers):
-            made.stop(name)
         server.terminate()
         try:
             server.wait(20)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def pool(folder: Path, **more: str) -> Iterator[Pool]:
+    """A server that is set up as `docmill serve` does it, without workers."""
+    with prefect_server(folder, **more) as (url, environment):
+        subprocess.run([sys.executable, "-c", PREPARE], cwd=folder, env=environment, check=True, timeout=120)
+        made = Pool(url, folder, environment)
+        try:
+            yield made
+        finally:
+            for name in list(made.workers):
+                made.stop(name)
 
 
 def _python(

@@ -44,6 +44,15 @@ def test_a_second_time_brings_it_up_to_date(tmp_path: Path) -> None:
     assert len(automations) == 1
 
 
+def test_deployments_that_worked_in_another_folder_are_pointed_out(tmp_path: Path) -> None:
+    """There is one set of them on a server, and the last one who comes has it."""
+    first, again, other = (prepare(tmp_path / name, serve={"pool": "shared"}) for name in ("one", "one", "two"))
+
+    assert not any(str(tmp_path / "one") in line for line in again)
+    assert f"worked in {tmp_path / 'one'}; from now on they work in {tmp_path / 'two'}" in other[-1]
+    assert len(first) <= 1  # of the tests before
+
+
 def test_a_work_pool_of_another_kind_is_refused(tmp_path: Path) -> None:
     """Its runs would need an image; another name helps."""
     from prefect.client.orchestration import get_client
