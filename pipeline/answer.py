@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from pipeline.regions import PageMap
 from pipeline.store import Store, hits_table
 from pipeline.types import Again, Box, Hit
 
+HIT = ("id", "source_uri", "title", "modality", "page", "bbox", "headings", "text", "route")  # columns of a hit
+COMPARED = ("doc_id", "asset_id")  # that tell whether a row shows the same as another
 LOOK_ON = 10  # rows beyond the last hit, which may show the same as a better one
 Places = Mapping[str, Mapping[str, Mapping[str, Any]]]  # id -> leg -> its rank and score there
 
@@ -53,19 +55,22 @@ def fetch_groups(store: Store, ranked: Sequence[str], k: int) -> list[Group]:
     while at < len(ranked) and len(grouping.groups) < k:
         ids = ranked[at : at + k - len(grouping.groups) + LOOK_ON]
         at += len(ids)
-        rows = store.fetch(ids)
+        rows = store.fetch(ids, (*HIT, *COMPARED))
         for id in ids:
             if id in rows:
                 grouping.add(rows[id])
     return grouping.groups[:k]
 
 
-def leg_places(legs: Mapping[str, Scored]) -> Places:
+def leg_places(legs: Mapping[str, Scored], ids: Collection[str]) -> Places:
+    """Rank and score of some rows in each leg that found them."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for leg, ids in legs.items():
-        scores = dict(ids)
-        for rank, id in enumerate(merge(ids), 1):
-            found.setdefault(id, {})[leg] = {"rank": rank, "score": round(scores[id], 6)}
+    for leg, scored in legs.items():
+        scores = dict(scored)
+        ranks = {id: rank for rank, id in enumerate(merge(scored), 1)} if any(id in scores for id in ids) else {}
+        for id in ids:
+            if id in scores:
+                found.setdefault(id, {})[leg] = {"rank": ranks[id], "score": round(scores[id], 6)}
     return found
 
 

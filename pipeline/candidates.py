@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TypeVar
@@ -52,7 +52,15 @@ def at_once(tasks: Mapping[Key, Callable[[], Found]]) -> dict[Key, Found]:
     """What each of the tasks gives, done side by side: the table and the models work outside of Python's lock."""
     if len(tasks) < 2:
         return {key: task() for key, task in tasks.items()}
-    waiting = {key: _pool().submit(task) for key, task in tasks.items()}
+    return ended(begun(tasks))
+
+
+def begun(tasks: Mapping[Key, Callable[[], Found]]) -> dict[Key, Future[Found]]:
+    """The tasks at work, while the caller does something else."""
+    return {key: _pool().submit(task) for key, task in tasks.items()}
+
+
+def ended(waiting: Mapping[Key, Future[Found]]) -> dict[Key, Found]:
     return {key: task.result() for key, task in waiting.items()}
 
 

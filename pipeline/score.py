@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
@@ -140,11 +139,17 @@ def combine(
             continue
         reference = [score for _, score in pairs[:REFERENCE]]
         reference += [0.0] * (min(longest, REFERENCE) - len(reference)) if leg in zero else []
-        mean, deviation = fmean(reference), pstdev(reference) or 1.0
+        mean, deviation = _normal(reference)
         for rank, (id, score) in enumerate(pairs, 1):
             if ranks.setdefault(id, {}).setdefault(leg, rank) == rank:
                 scores[id] = scores.get(id, 0.0) + weight * surprise((score - mean) / deviation)
     return [Fused(id, scores[id], ranks[id]) for id in sorted(scores, key=lambda id: (-scores[id], id))]
+
+
+def _normal(scores: Sequence[float]) -> tuple[float, float]:
+    """Mean and deviation, 1 instead of 0; the exact fractions of `statistics` take twenty times as long."""
+    mean = math.fsum(scores) / len(scores)
+    return mean, math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / len(scores)) or 1.0
 
 
 def surprise(deviations: float) -> float:

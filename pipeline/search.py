@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.answer import Answer, fetch_groups, hit_of, leg_places
-from pipeline.candidates import Candidates, QueryVectors, at_once
+from pipeline.candidates import Candidates, QueryVectors, at_once, begun, ended
 from pipeline.config import SearchWeights
 from pipeline.embed import Frequencies, PageModel, Reranker, Unified
 from pipeline.embed.token_pooling import as_query
@@ -94,8 +94,8 @@ class Searcher:
         for query in queries:
             if not query.strip():
                 raise UsageError("the query is empty; give it at least one word")
-        vectors = self._query_vectors(queries, scope) if any(self._counts.values()) else [None] * len(queries)
-        return (self._candidates(query, vectors[i], scope) for i, query in enumerate(queries))
+        vectors = cache(partial(self._query_vectors, queries, scope))
+        return (self._candidates(query, partial(_one_of, vectors, i), scope) for i, query in enumerate(queries))
 
     def rank(self, found: Candidates, weights: Mapping[str, float] | None = None) -> Ranking:
         """One ranking of what the legs found, by the weights of the settings or by others."""
@@ -206,16 +206,19 @@ class Searcher:
         reread = sorted(zip(there, scores, strict=True), key=lambda pair: -pair[1])
         return reordered(ranking, [id for id, _ in reread]), reread
 
-    def _candidates(self, query: str, vector: QueryVectors | None, scope: Scope) -> Candidates:
+    def _candidates(self, query: str, vector_of: Callable[[], QueryVectors | None], scope: Scope) -> Candidates:
         word_tasks = self._word_tasks(query, scope) if scope.has("bm25") or scope.phrases else {}
         words = at_once(word_tasks) if scope.phrases else {}  # what the other legs may look at
         only = {kind: [id for id, _ in found] for kind, found in words.items()} if scope.phrases else None
-        tasks: dict[str, Callable[[], Any]] = {} if vector is None else self._dense_tasks(vector, scope, only)
+        tasks: dict[str, Callable[[], Any]] = {}
         if scope.has("maxsim") and self._counts["page"]:
             tasks["pages"] = partial(self._proposed, query, scope)
         if not scope.phrases:
             tasks |= {f"words {kind}": task for kind, task in word_tasks.items()}
-        found = at_once(tasks)
+        waiting = begun(tasks)
+        vector = vector_of()  # the models embed the query while the table looks for its words
+        dense = {} if vector is None else self._dense_tasks(vector, scope, only)
+        found = ended(waiting | begun(dense))
         words = words or {kind: found[f"words {kind}"] for kind in word_tasks}
         legs: dict[str, Scored] = {leg: found[leg] for leg in KINDS if leg in found}
         (tokens, proposed), chosen = found.get("pages", (None, [])), ""
@@ -228,7 +231,7 @@ class Searcher:
         return Candidates(legs, words if scope.has("bm25") else {}, chosen, tokens, vector is not None, notes)
 
     def _query_vectors(self, queries: Sequence[str], scope: Scope) -> Sequence[QueryVectors | None]:
-        if not any(scope.has(leg) for leg in KINDS):
+        if not any(scope.has(leg) for leg in KINDS) or not any(self._counts.values()):
             return [None] * len(queries)
         self._check_unified()
         words = self._unified.embed_queries(queries)
@@ -318,7 +321,7 @@ class Searcher:
         groups = fetch_groups(self.store, [id for id, _ in ranking], k)
         pages = [group.first for group in groups if group.first["modality"] == "page"]
         maps = page_maps(self.store, self._pages, pages, tokens, query) if tokens is not None or query else {}
-        places, scores = leg_places(legs), dict(ranking)
+        places, scores = leg_places(legs, [group.first["id"] for group in groups]), dict(ranking)
         hits = [
             hit_of(group, rank, scores[group.first["id"]], places, maps.get(group.first["id"]))
             for rank, group in enumerate(groups, 1)
@@ -339,3 +342,7 @@ class Searcher:
                 f"the table was made with {pinned or 'no such model'}, but `{setting}` is now {loaded or 'not set'}; "
                 f"set `{setting}` back, or embed again: docmill backfill reembed --{setting} NAME"
             )
+
+
+def _one_of(vectors: Callable[[], Sequence[QueryVectors | None]], place: int) -> QueryVectors | None:
+    return vectors()[place]

@@ -171,8 +171,8 @@ def test_a_row_that_goes_away_during_a_search_is_left_out(tmp_path: Path) -> Non
     lost = searcher(store).search("mill wheel")[0].id
 
     class Shrinking(Store):
-        def fetch(self, ids: Sequence[str]) -> dict[str, dict[str, object]]:
-            return super().fetch([id for id in ids if id != lost])
+        def fetch(self, ids: Sequence[str], columns: Sequence[str] | None = None) -> dict[str, dict[str, object]]:
+            return super().fetch([id for id in ids if id != lost], columns)
 
     store.__class__ = Shrinking
     hits = searcher(store).search("mill wheel")

@@ -386,10 +386,10 @@ class Store:
         with translated(self.uri, "read the corpus"):
             return query.some(self._tables, where, columns, limit)
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Rows by id, without vectors; ids that are not there are left out."""
+    def fetch(self, ids: Sequence[str], columns: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Rows by id, with these columns or all but the vectors; ids that are not there are left out."""
         with translated(self.uri, "read the corpus"):
-            return query.fetch(self._tables, ids)
+            return query.fetch(self._tables, ids, columns)
 
     def nearest(
         self, vector: Any, *, modality: Modality, k: int, where: str | None = None, only: Sequence[str] | None = None

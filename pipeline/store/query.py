@@ -111,10 +111,11 @@ def some(tables: Tables, where: str, columns: Sequence[str], limit: int) -> list
     return rows
 
 
-def fetch(tables: Tables, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+def fetch(tables: Tables, ids: Sequence[str], columns: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
+    wanted = plain_columns(tables) if columns is None else columns
     for group in groups(ids, GROUP):
-        for batch in tables.batches(CORPUS, is_one_of("id", group), plain_columns(tables)):
+        for batch in tables.batches(CORPUS, is_one_of("id", group), wanted):
             found.update((row["id"], row) for row in batch.to_pylist())
     return found
 

@@ -6,14 +6,15 @@ Token ids need no torch; weights load at the first vector. Word rows stay packed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, E5File, e5_file
+from pipeline.embed.builtin.bert import Bert
+from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, e5_file
 from pipeline.embed.builtin.e5_tokenizer import e5_tokenizer
 from pipeline.embed.builtin.text import unit
 from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
@@ -22,20 +23,22 @@ from pipeline.types import ModelId, Vectors
 MAX_TOKENS = POSITIONS - 2  # without the two special tokens, but with the prefix
 VOCABULARY = 250002
 QUERY, PASSAGE = "query: ", "passage: "  # the model was trained with them; they are part of its id
-PARTS = {  # what BERT calls its parts, and what the file does
-    "embeddings.position_embeddings": "emb.pos",
-    "embeddings.token_type_embeddings": "emb.type",
-    "embeddings.LayerNorm": "emb.ln",
-    "attention.self.query": "q",
-    "attention.self.key": "k",
-    "attention.self.value": "v",
-    "attention.output.dense": "ao",
-    "attention.output.LayerNorm": "aln",
-    "intermediate.dense": "fi",
-    "output.dense": "fo",
-    "output.LayerNorm": "oln",
+EMBEDDINGS = (  # what BERT calls the tensors beside the words, what the file does, and their shapes
+    ("embeddings.position_embeddings.weight", "emb.pos", (POSITIONS, DIM)),
+    ("embeddings.token_type_embeddings.weight", "emb.type", (TYPES, DIM)),
+    ("embeddings.LayerNorm.weight", "emb.ln.w", (DIM,)),
+    ("embeddings.LayerNorm.bias", "emb.ln.b", (DIM,)),
+)
+PARTS: Mapping[str, tuple[Any, ...]] = {  # the same for the parts of a layer, with the shapes of their weights
+    "attention.self.query": ("q", DIM, DIM),
+    "attention.self.key": ("k", DIM, DIM),
+    "attention.self.value": ("v", DIM, DIM),
+    "attention.output.dense": ("ao", DIM, DIM),
+    "attention.output.LayerNorm": ("aln", DIM),
+    "intermediate.dense": ("fi", INNER, DIM),
+    "output.dense": ("fo", DIM, INNER),
+    "output.LayerNorm": ("oln", DIM),
 }
-NO_WORDS = "embeddings.word_embeddings.weight"  # word vectors are given to the layers, not looked up by them
 
 
 class E5:
@@ -98,17 +101,15 @@ class E5:
 
     def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:
         """(places in `windows`, last hidden states, mask), in batches of like length."""
-        import torch
-
         if (longest := max(map(len, windows), default=0)) > MAX_TOKENS:
             raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
         if self._threads:
+            import torch
+
             torch.set_num_threads(self._threads)
         start, end, padding, _ = e5_file().specials
         for batch, ids, mask in padded(windows, start, end, padding):
-            with torch.inference_mode():
-                states = _bert()(inputs_embeds=_word_rows(ids), attention_mask=mask).last_hidden_state
-            yield batch, states, mask
+            yield batch, _bert()(_word_rows(ids), mask), mask
 
 
 @cache
@@ -134,36 +135,21 @@ def _word_rows(ids: Any) -> Any:
 
 
 @cache
-def _bert() -> Any:
-    """The layers as a BERT without words, in bfloat16 where the processor computes in it (cosine .9999 to float32)."""
+def _bert() -> Bert:
+    """The layers, in bfloat16 where the processor computes in it (cosine .9999 to float32)."""
     import torch
-    from transformers import BertConfig, BertModel
 
-    file = e5_file()
-    config = BertConfig(
-        vocab_size=1,
-        hidden_size=DIM,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        intermediate_size=INNER,
-        max_position_embeddings=POSITIONS,
-        type_vocab_size=TYPES,
-        layer_norm_eps=file.epsilon,
-        pad_token_id=0,
-    )
-    bert = BertModel(config, add_pooling_layer=False)
-    weights = {name: _weight(file, name, tuple(value.shape)) for name, value in bert.state_dict().items()}
-    bert.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
-    return bert.to(torch.bfloat16 if has_bfloat16() else torch.float32).eval()
+    file, dtype = e5_file(), torch.bfloat16 if has_bfloat16() else torch.float32
+    weights = {
+        called: torch.from_numpy(file.array(name, *shape)).to(dtype)
+        for called, name, shape in (*EMBEDDINGS, *(part for layer in range(LAYERS) for part in _parts(layer)))
+    }
+    return Bert(weights, HEADS, file.epsilon)
 
 
-def _weight(file: E5File, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """The tensor of the file that BERT calls `name`, such as "encoder.layer.3.attention.self.query.bias"."""
-    if name == NO_WORDS:
-        return np.zeros(shape, np.float32)
-    part, _, kind = name.rpartition(".")
-    if part.startswith("encoder.layer."):
-        _, _, layer, part = part.split(".", 3)
-        return file.array(f"l{layer}.{PARTS[part]}.{kind[0]}", *shape)
-    short = PARTS[part]
-    return file.array(f"{short}.{kind[0]}" if short == "emb.ln" else short, *shape)
+def _parts(layer: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """What BERT calls the tensors of a layer, what the file does, and their shapes."""
+    for called, (name, *shape) in PARTS.items():
+        place = f"encoder.layer.{layer}.{called}"
+        yield f"{place}.weight", f"l{layer}.{name}.w", tuple(shape)
+        yield f"{place}.bias", f"l{layer}.{name}.b", (shape[0],)

@@ -6,6 +6,7 @@ Counting tokens needs no weights and imports no torch; weights load at the first
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from pipeline.embed.builtin.bert import Bert
 from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
@@ -101,19 +103,17 @@ class MiniLM:
         """(places in `windows`, last hidden states, mask), in batches of like length."""
         if not windows:
             return
-        import torch
-
         longest = max(map(len, windows))
         if longest > MAX_TOKENS:
             raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
         if self._threads:
+            import torch
+
             torch.set_num_threads(self._threads)
-        bert = _bert()
+        words, bert = _bert()
         start, end = _tokenizer().encode("").ids
         for batch, ids, mask in padded(windows, start, end, padding=0):
-            with torch.inference_mode():
-                states = bert(input_ids=ids, attention_mask=mask).last_hidden_state
-            yield batch, states, mask
+            yield batch, bert(words[ids], mask), mask
 
 
 @cache
@@ -146,13 +146,17 @@ def _tokenizer() -> Tokenizer:
 
 
 @cache
-def _bert() -> Any:
-    """The weights, in bfloat16 where the processor computes in it: three times as fast, cosine .9999 to float32."""
+def _bert() -> tuple[Any, Bert]:
+    """Word vectors (words, 384) and layers, in bfloat16 where the processor computes in it.
+
+    That is three times as fast, with a cosine of .9999 to float32.
+    """
     import torch
     from safetensors.torch import load_file
-    from transformers import BertConfig, BertModel
 
-    weights = load_file(str(_folder() / "model.safetensors"))
-    bert = BertModel(BertConfig.from_pretrained(str(_folder())), add_pooling_layer=False)
-    bert.load_state_dict({name: weights[name] for name in bert.state_dict()})
-    return bert.to(torch.bfloat16 if has_bfloat16() else torch.float32).eval()
+    config = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
+    dtype = torch.bfloat16 if has_bfloat16() else torch.float32
+    read = load_file(str(_folder() / "model.safetensors")).items()
+    weights = {name: weight.to(dtype) for name, weight in read if weight.is_floating_point()}
+    bert = Bert(weights, config["num_attention_heads"], config["layer_norm_eps"])
+    return weights["embeddings.word_embeddings.weight"], bert
