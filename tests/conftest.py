@@ -37,9 +37,11 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tiny checkpoint of each late-interaction model, by its name."""
-    from tiny_late import MAKERS
+    import tiny_late
+    import tiny_projected
 
     folder = tmp_path_factory.mktemp("checkpoints")
-    for name, make in MAKERS.items():
+    makers = {**tiny_late.MAKERS, **tiny_projected.MAKERS}
+    for name, make in makers.items():
         make(folder / name)
-    return {name: folder / name for name in MAKERS}
+    return {name: folder / name for name in makers}

@@ -34,16 +34,27 @@ from pipeline.store import Models, Store, open_store
 from pipeline.types import Box, PageImage, PageInput, TextLine
 
 pytestmark = pytest.mark.models  # torch and transformers are imported within tests: collecting must stay quick
-NAMES = ("colpali", "colqwen2", "colmodernvbert")
+NATIVE = ("colpali", "colqwen2", "colmodernvbert")
+ADAPTERS = ("colsmol-adapter", "colqwen2.5-adapter")
+NAMES = (*NATIVE, "neomme", "colsmol", "colqwen2.5", "colqwen3.5", *ADAPTERS)
 DIM = 8  # of the tiny checkpoints
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SIZES = {"tall": (96, 128), "wide": (300, 100), "small": (56, 56)}
-MORE = {"colpali": 0, "colqwen2": 0, "colmodernvbert": 4}  # vectors that stand for no cell
+WHOLE = {"tall": (72, 96), "wide": (96, 32), "small": (56, 56)}  # what NeoMME takes as it is, and makes of the others
+TILES = {"tall": (8, 6), "wide": (4, 8), "small": (8, 8)}
+MERGED = {"tall": (5, 3), "wide": (2, 6), "small": (2, 2)}
 SHAPES = {  # rows and columns of the grid by the processors' own rules
     "colpali": {"tall": (4, 4), "wide": (4, 4), "small": (4, 4)},
-    "colqwen2": {"tall": (5, 3), "wide": (2, 6), "small": (2, 2)},
-    "colmodernvbert": {"tall": (8, 6), "wide": (4, 8), "small": (8, 8)},
+    "colqwen2": MERGED,
+    "colqwen2.5": MERGED,
+    "colqwen2.5-adapter": MERGED,
+    "colqwen3.5": {"tall": (4, 3), "wide": (2, 6), "small": (2, 2)},
+    "colmodernvbert": TILES,
+    "colsmol": TILES,
+    "colsmol-adapter": TILES,
+    "neomme": {"tall": (12, 9), "wide": (4, 12), "small": (7, 7)},
 }
+MORE = {name: 4 if shapes is TILES else 0 for name, shapes in SHAPES.items()}  # vectors that stand for no cell
 
 
 @pytest.fixture(scope="session", params=NAMES)
@@ -72,23 +83,16 @@ def noisy(path: Path, size: tuple[int, int], seed: int) -> PageInput:
     return made
 
 
-def library(folder: Path, **inputs: Any) -> tuple[Any, Any, Any]:
-    """Embeddings, inputs and processor by the library alone: `images`, or questions as `text`, in one batch."""
-    import torch
-    import transformers
+def library(folder: Path, **inputs: Any) -> tuple[Any, Any]:
+    from late_reference import library as by_library
 
-    architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
-    loaded = getattr(transformers, architecture).from_pretrained(folder).eval()
-    processor = transformers.AutoProcessor.from_pretrained(folder)
-    batch = processor.process_images(**inputs) if "images" in inputs else processor.process_queries(**inputs)
-    with torch.inference_mode():
-        return loaded(**batch).embeddings, batch, processor
+    found: tuple[Any, Any] = by_library(folder, **inputs)
+    return found
 
 
 def reference(folder: Path, pages: list[PageInput]) -> list[npt.NDArray[np.float32]]:
     """The vectors of the pictures' own tokens."""
-    found, batch, processor = library(folder, images=[Image.open(page.image.path).convert("RGB") for page in pages])
-    seen = (batch["input_ids"] == processor.image_token_id) & batch["attention_mask"].bool()
+    found, seen = library(folder, images=[Image.open(page.image.path).convert("RGB") for page in pages])
     return [rows[mask].numpy() for rows, mask in zip(found, seen, strict=True)]
 
 
@@ -104,6 +108,26 @@ def test_vectors_are_the_library_s_own(folder: Path, model: PageModel, tmp_path:
         assert one.vectors.shape == (np.prod(SHAPES[folder.name][name]) + MORE[folder.name], DIM)
         np.testing.assert_allclose(one.vectors.astype(np.float32), wanted, atol=2e-3)
         np.testing.assert_allclose(other.vectors.astype(np.float32), wanted, atol=2e-3)
+
+
+def test_a_page_that_is_no_whole_patches_is_padded_as_the_library_does(
+    checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    """NeoMME adds black below and on the right; its cells are off by less than their own size then."""
+    pages = [noisy(tmp_path / "a.png", (90, 61), 8), noisy(tmp_path / "b.png", (700, 331), 8)]
+    found = LatePages(from_folder(checkpoints["neomme"]), pictures=2).embed_pages(pages)
+
+    for one, wanted in zip(found, reference(checkpoints["neomme"], pages), strict=True):
+        np.testing.assert_allclose(one.vectors.astype(np.float32), wanted, atol=2e-3)
+    assert [one.grid.owner.shape for one in found if one.grid] == [(8, 12), (6, 12)]
+
+
+def test_marks_in_a_question_are_words(model: PageModel) -> None:
+    """What means a picture or an end to the model is read as other words are, and breaks nothing."""
+    said = model.embed_query("red <image> <|image_pad|> <img> <mask> <|endoftext|> square")
+
+    assert len(said.vectors) > len(model.embed_query("red square").vectors)
+    assert np.isfinite(said.vectors).all()
 
 
 def test_pooled_vectors_are_the_means_of_ward_s_clusters(folder: Path, tmp_path: Path) -> None:
@@ -141,7 +165,7 @@ def test_a_cell_belongs_to_the_vector_that_looks_at_it(
     folder: Path, model: PageModel, tmp_path: Path, shape: str
 ) -> None:
     """Paint one cell of the page: the vector that changes most is the cell's owner, for every cell."""
-    width, height = SIZES[shape]
+    width, height = WHOLE[shape] if folder.name == "neomme" else SIZES[shape]
     (blank,) = model.embed_pages([page(tmp_path / "blank.png", (width, height))])
     assert blank.grid is not None
     rows, columns = blank.grid.owner.shape
@@ -192,7 +216,7 @@ def test_any_shape_of_page_has_vectors_in_bounded_time(model: PageModel, tmp_pat
     (found,) = model.embed_pages([page(tmp_path / "a.png", size, odd=(0, 0, 1, 1))])
 
     assert time.monotonic() - started < 20
-    assert 1 <= len(found.vectors) <= 68
+    assert 1 <= len(found.vectors) <= 144
     assert np.isfinite(found.vectors).all()
 
 
@@ -229,9 +253,10 @@ def test_a_model_that_was_trained_on_is_another_one(folder: Path, tmp_path: Path
     """Same layout, other numbers: another revision; a copy elsewhere keeps its own."""
     copy = shutil.copytree(folder, tmp_path / folder.name)
     before = load_pages(str(copy)).id
-    weights = bytearray((copy / "model.safetensors").read_bytes())
+    file = copy / ("adapter_model.safetensors" if folder.name in ADAPTERS else "model.safetensors")
+    weights = bytearray(file.read_bytes())
     weights[-3] ^= 1
-    (copy / "model.safetensors").write_bytes(weights)
+    file.write_bytes(weights)
 
     assert before == load_pages(str(folder)).id
     assert load_pages(str(copy)).id.revision != before.revision

@@ -26,6 +26,11 @@ from pipeline.types import PageGrid
         ({"config.json": '{"architectures": ["BertModel"]}'}, "BertModel is no late-interaction model"),
         ({"config.json": '{"auto_map": {"AutoModel": "mine.Model"}}'}, "never run"),
         ({"config.json": '{"architectures": ["ColPaliForRetrieval"]}'}, "it has no weights"),
+        (
+            {"adapter_config.json": '{"base_model_name_or_path": "acme/base"}'},
+            "an adapter of acme/base; put that model",
+        ),
+        ({"adapter_config.json": "{", "config.json": "{}"}, "its adapter_config.json cannot be read"),
     ],
 )
 def test_a_folder_without_a_model_is_a_usage_error(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
@@ -90,7 +95,12 @@ def test_a_map_knows_cells_without_a_vector_and_empty_questions() -> None:
 
 def test_every_hub_model_of_the_catalog_can_be_pinned() -> None:
     """Each names a repository, and its commit where one is known."""
-    hub = {name: entry for name, entry in catalog("pages").items() if entry.repository and entry.loader == LATE}
+    hub = {name: entry for name, entry in catalog("pages").items() if entry.loader == LATE}
 
-    assert set(hub) == {"colpali-v1.3", "colqwen2-v1.0", "colmodernvbert"}
-    assert all(len(entry.commit) in (0, 40) and entry.parameters for entry in hub.values())
+    assert {name for name, entry in hub.items() if not entry.commit} == {"colmodernvbert", "colqwen3.5-v3"}
+    assert {name for name, entry in hub.items() if entry.second} == {"colsmol-256m", "colqwen2.5-v0.2"}
+    for entry in hub.values():
+        assert "/" in entry.repository
+        assert {len(entry.commit), len(entry.second_commit)} <= {0, 40}
+        assert bool(entry.second) == bool(entry.second_commit)
+        assert entry.parameters

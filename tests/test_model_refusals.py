@@ -66,7 +66,10 @@ def refused(corpus: Path, capsys: pytest.CaptureFixture[str], command: str = "pl
         ({"UNIFIED": "builtin@" + FAKE}, "has no commits"),
         ({"UNIFIED": "nomic-v1.5", "MODEL__DIMS": "100"}, "model.dims is 100; it was trained for 768"),
         ({"UNIFIED": "embeddinggemma-2", "MODEL__DEVICE": "cuda"}, 'model.device is "cuda", but torch finds none'),
-        ({"PAGES": "colqwen2.5-v0.2"}, "colpali-engine"),
+        ({"PAGES": "colqwen2.5-v0.2"}, f"colqwen2.5-v0.2: its licence .*Qwen research licence.* {NC}"),
+        ({"PAGES": "colqwen3.5-v3"}, '`pages` to "athrael-soju/colqwen3.5-4.5B-v3@COMMIT"'),
+        ({"PAGES": f"acme/adapter@{FAKE}+acme/base@main"}, 'acme/base: .* 40 hexadecimal digits, found "main"'),
+        ({"PAGES": "colsmol-256m"}, "vidore/colSmol-256M@a59110fdf114: the model is not on this machine"),
         ({"UNIFIED": "./nothing"}, "there is no such folder"),
     ],
 )

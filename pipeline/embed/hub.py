@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,18 @@ REACH_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a model's files are, in `folder` or in a `repository` at `commit`, and what pins them."""
+    """Where a model's files are, in `folder` or in a `repository` at `commit`, and what pins them.
+
+    `config` and `weights` are the files that make it whole; of an adapter they have other names (`as_adapter`).
+    """
 
     name: str
     revision: str
     folder: Path | None = None
     repository: str = ""
     commit: str = ""
+    config: str = "config.json"
+    weights: str = "model.safetensors"
 
     @property
     def called(self) -> str:
@@ -65,11 +70,15 @@ def on_hub(repository: str, commit: str, setting: str) -> Place:
     return Place(repository, commit[:12], repository=repository, commit=commit)
 
 
+def as_adapter(place: Place) -> Place:
+    """The same place, where an adapter of another model is instead of a whole one."""
+    return replace(place, config="adapter_config.json", weights="adapter_model.safetensors")
+
+
 def config_of(place: Place) -> dict[str, Any]:
-    """What `config.json` says. Raises UsageError if it cannot be had or read."""
-    if place.folder is not None:
-        return read_config(place.folder, place.called)
-    return read_config(_fetched_config(place.repository, place.commit, place.called).parent, place.called)
+    """What its configuration says. Raises UsageError if it cannot be had or read."""
+    folder = place.folder if place.folder is not None else _fetched_config(place).parent
+    return read_config(folder, place.called, place.config)
 
 
 def check_there(place: Place) -> None:
@@ -85,9 +94,9 @@ def files_of(place: Place, setting: str, more: tuple[str, ...] = ()) -> Path:
     `more` are patterns of files beside the usual ones.
     """
     if place.folder is not None:
-        if not has_weights(place.folder):
+        if not has_weights(place.folder, place.weights):
             raise UsageError(
-                f"{place.folder}: it has no weights (model.safetensors); save the model with save_pretrained"
+                f"{place.folder}: it has no weights ({place.weights}); save the model with save_pretrained"
             )
         return place.folder
     from huggingface_hub import snapshot_download
@@ -100,18 +109,22 @@ def files_of(place: Place, setting: str, more: tuple[str, ...] = ()) -> Path:
         folder = Path(snapshot_download(place.repository, revision=place.commit, allow_patterns=patterns))
     except OSError as error:
         raise _not_fetched(place.called, error) from error
-    if not has_weights(folder):
+    if not has_weights(folder, place.weights):
         raise UsageError(f"{place.called}: it has no weights as safetensors; choose another model with `{setting}`")
     return folder
 
 
-def has_weights(folder: Path) -> bool:
+def has_weights(folder: Path, weights: str = "model.safetensors") -> bool:
     """True if the weights are there as safetensors, in one file or all parts."""
-    index = folder / "model.safetensors.index.json"
+    index = folder / f"{weights}.index.json"
     if not index.is_file():
-        return (folder / "model.safetensors").is_file()
+        return (folder / weights).is_file()
     parts = set(json.loads(index.read_text()).get("weight_map", {}).values())
     return bool(parts) and all((folder / part).is_file() for part in parts)
+
+
+def without_weights(place: Place) -> UsageError:
+    return UsageError(f"{place.called}: it has no weights ({place.weights}); save the model with save_pretrained")
 
 
 def with_network(called: str) -> None:
@@ -126,15 +139,15 @@ def with_network(called: str) -> None:
         raise _not_fetched(called, error) from error
 
 
-def read_config(folder: Path, called: str) -> dict[str, Any]:
+def read_config(folder: Path, called: str, name: str = "config.json") -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json.loads((folder / name).read_bytes())
     except FileNotFoundError as error:
-        raise UsageError(f"{called}: no model is in it, as it holds no config.json") from error
+        raise UsageError(f"{called}: no model is in it, as it holds no {name}") from error
     except (OSError, ValueError) as error:
-        raise UsageError(f"{called}: its config.json cannot be read ({error})") from error
+        raise UsageError(f"{called}: its {name} cannot be read ({error})") from error
     if not isinstance(config, dict):
-        raise UsageError(f"{called}: its config.json holds no settings")
+        raise UsageError(f"{called}: its {name} holds no settings")
     return config
 
 
@@ -148,21 +161,21 @@ def _here(place: Place, patterns: list[str] | None = None) -> Path | None:
         )
     except OSError:  # not all of it is in the cache
         return None
-    return Path(here) if has_weights(Path(here)) else None
+    return Path(here) if has_weights(Path(here), place.weights) else None
 
 
-def _fetched_config(repository: str, commit: str, called: str) -> Path:
+def _fetched_config(place: Place) -> Path:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        cached = try_to_load_from_cache(repository, "config.json", revision=commit)
+        cached = try_to_load_from_cache(place.repository, place.config, revision=place.commit)
         if isinstance(cached, str):
             return Path(cached)
-        with_network(called)
-        return Path(hf_hub_download(repository, "config.json", revision=commit))
+        with_network(place.called)
+        return Path(hf_hub_download(place.repository, place.config, revision=place.commit))
     except (OSError, HFValidationError) as error:
-        raise _not_fetched(called, error) from error
+        raise _not_fetched(place.called, error) from error
 
 
 def _not_fetched(called: str, error: Exception) -> UsageError:

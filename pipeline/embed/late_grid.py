@@ -1,6 +1,6 @@
 """Which part of the page each vector of a picture model stands for, read from what its processor made of the page.
 
-The processors stretch a page to the sizes that their models take, so that equal cells of the stretched picture are
+Most processors stretch a page to the sizes that their models take, so that equal cells of the stretched picture are
 equal cells of the page.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,14 +53,24 @@ def square(processor: Any, batch: Any, place: int) -> PageGrid:
 
 
 def merged_patches(processor: Any, batch: Any, place: int) -> PageGrid:
-    """ColQwen2: patches in the page's own proportions; neighbours are merged into one vector."""
+    """ColQwen2, 2.5 and 3.5: patches in the page's own proportions; neighbours are merged into one vector."""
     _, rows, columns = (int(number) for number in batch["image_grid_thw"][place])
     merge = int(processor.image_processor.merge_size)
     return row_major(rows // merge, columns // merge)
 
 
+def patches(processor: Any, batch: Any, place: int) -> PageGrid:
+    """NeoMME: patches row by row, with a mark at the end of each row.
+
+    It pads a page to whole patches instead of stretching it, so that a cell is off by less than its own size.
+    """
+    ids = batch["input_ids"][place]
+    rows = int((ids == processor.row_token_id).sum())
+    return row_major(rows, (int((ids == processor.image_token_id).sum()) - 1) // rows)
+
+
 def tiles(processor: Any, batch: Any, place: int) -> PageGrid:
-    """ColModernVBERT: tiles of the page, then the whole page once more, small, which is left out of the grid.
+    """ColModernVBERT, ColSmol: tiles of the page, then the whole page once more, small, which is left out of the grid.
 
     A page that is not cut into tiles is there once, and that is its grid.
     """
@@ -70,10 +79,3 @@ def tiles(processor: Any, batch: Any, place: int) -> PageGrid:
     side = math.isqrt(processor.image_seq_len)
     rows, columns = (max((int(tag[axis]) for tag in tags), default=1) for axis in (0, 1))
     return tiled(rows, columns, side)
-
-
-GRIDS: dict[str, Callable[[Any, Any, int], PageGrid]] = {
-    "ColPaliForRetrieval": square,
-    "ColQwen2ForRetrieval": merged_patches,
-    "ColModernVBertForRetrieval": tiles,
-}

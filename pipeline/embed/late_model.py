@@ -1,7 +1,8 @@
-"""Runs a late-interaction checkpoint by transformers' own classes: pictures and questions to vectors, nothing else."""
+"""Runs a late-interaction checkpoint: pictures and questions to vectors, nothing else."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.embed.late_architecture import ARCHITECTURES
 from pipeline.embed.late_checkpoint import Checkpoint, files_of
-from pipeline.embed.late_grid import GRIDS
 from pipeline.embed.token_pooling import unit
 from pipeline.errors import UsageError
 from pipeline.types import PageGrid, QueryTokens, Vectors
@@ -29,7 +30,7 @@ class LateModel:
     """A loaded model and its processor; make it with `late_model`."""
 
     def __init__(self, architecture: str, model: Any, processor: Any) -> None:
-        self._model, self._processor, self._grid_of = model, processor, GRIDS[architecture]
+        self._model, self._processor, self._how = model, processor, ARCHITECTURES[architecture]
 
     @property
     def device(self) -> str:
@@ -41,7 +42,10 @@ class LateModel:
         embeddings = self._run(batch)
         seen = batch["input_ids"] == self._processor.image_token_id
         return [
-            Looked(unit(embeddings[place][seen[place].numpy()]), self._grid_of(self._processor, batch, place))
+            Looked(
+                unit(embeddings[place][seen[place].numpy()][self._how.marks :]),
+                self._how.grid(self._processor, batch, place),
+            )
             for place in range(len(pictures))
         ]
 
@@ -50,7 +54,7 @@ class LateModel:
 
         Its own are those between what an empty question begins and ends with too.
         """
-        batch = self._processor.process_queries([text])
+        batch = self._processor.process_queries([self._said(text)])
         seen = batch["attention_mask"][0].bool().numpy()
         vectors = unit(self._run(batch)[0][seen])
         ids, empty = batch["input_ids"][0].numpy()[seen].tolist(), self._without_words
@@ -65,6 +69,19 @@ class LateModel:
         batch = self._processor.process_queries([""])
         ids: list[int] = batch["input_ids"][0][batch["attention_mask"][0].bool()].tolist()
         return ids
+
+    def _said(self, text: str) -> str:
+        """The text without marks such as that of a picture, which would mean something else to the model than words."""
+        for mark in self._marks:
+            text = text.replace(mark, f" {mark.strip('<|>')} ")
+        return text
+
+    @cached_property
+    def _marks(self) -> list[str]:
+        tokenizer = self._processor.tokenizer
+        marks = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+        marks.add(tokenizer.convert_ids_to_tokens(int(self._processor.image_token_id)))
+        return sorted(mark for mark in marks if mark.startswith("<") and mark.endswith(">"))
 
     def _run(self, batch: Any) -> Any:
         """(pages, tokens, dim) float32."""
@@ -93,18 +110,14 @@ def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
 
     if threads:
         torch.set_num_threads(threads)
-    folder = files_of(checkpoint)
+    folder, base = files_of(checkpoint)
     transformers.utils.logging.disable_progress_bar()
-    model_class = getattr(transformers, checkpoint.architecture)
-    processor_class = getattr(transformers, checkpoint.architecture.removesuffix("ForRetrieval") + "Processor")
+    transformers.utils.logging.set_verbosity_error()  # it tells of every kernel that could be faster
+    module, _, function = ARCHITECTURES[checkpoint.architecture].loader.partition(":")
     device, dtype = place()
-    safe = {"local_files_only": True, "trust_remote_code": False}
     try:
-        # One way of scaling pictures, so that vectors do not depend on what else is installed.
-        processor = processor_class.from_pretrained(folder, backend="pil", **safe)
-        model, report = model_class.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
-        )
+        load = getattr(importlib.import_module(module), function)
+        model, processor, report = load(folder, base, checkpoint.architecture, dtype)
     except ImportError as error:
         raise UsageError(f"{checkpoint.name}: {_first_line(error)} (install what it needs beside torch)") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:

@@ -47,7 +47,8 @@ def _there(model: Unified) -> Unified:
 def accepted_terms(choices: Choices, unified: str, text: str, pages: str) -> tuple[str, ...]:
     """The licences without commercial use among the models that settings name, for the store's record."""
     named = [(name, _told(name, choices, UNIFIED)) for name in (unified, text) if name]
-    named.append((pages, None if is_folder(pages) else _known(pages.partition("@")[0], choices, ("pages",))))
+    called = pages.partition("+")[0].partition("@")[0]
+    named.append((pages, None if is_folder(pages) else _known(called, choices, ("pages",))))
     return tuple(terms(name, entry) for name, entry in named if entry is not None and not entry.commercial)
 
 
