@@ -21,18 +21,20 @@ from pipeline.types import PictureInput
 
 pytestmark = pytest.mark.models  # torch and transformers are imported within tests: collecting must stay quick
 CAPTIONS = ("clip", "siglip", "siglip2", "metaclip2")
-NAMES = (*CAPTIONS, "nomic", "jina-clip", "sentences")
-WITH_TORCHVISION = ("embeddinggemma2", "qwen3vl")
+WITH_VIDEO = ("embeddinggemma2", "qwen3vl")
+NAMES = (*CAPTIONS, "nomic", "jina-clip", "sentences", *WITH_VIDEO)
 TEXTS = ["a red square", "x", "the mill and its wheel " * 3, "", "été 水车", "mill", "a", "two blue squares"]
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    from tiny_unified import MAKERS
+    import tiny_unified
+    import tiny_vlm
 
     folder = tmp_path_factory.mktemp("unified")
+    makers = {**tiny_unified.MAKERS, **tiny_vlm.MAKERS}
     for name in NAMES:
-        MAKERS[name](folder / name)
+        makers[name](folder / name)
     return {name: folder / name for name in NAMES}
 
 
@@ -55,16 +57,9 @@ def load(folder: Path, **more: Any) -> Unified:
     return load_unified(str(folder), choices_for(folder, **more))
 
 
-@pytest.fixture(scope="session", params=[*NAMES, *WITH_TORCHVISION])
+@pytest.fixture(scope="session", params=NAMES)
 def folder(request: pytest.FixtureRequest, tiny: dict[str, Path]) -> Path:
-    name = request.param
-    if name in WITH_TORCHVISION and name not in tiny:
-        pytest.importorskip("torchvision", reason="the processor of this model needs torchvision")
-        from tiny_torchvision import MAKERS
-
-        tiny[name] = tiny["clip"].with_name(name)
-        MAKERS[name](tiny[name])
-    return Path(tiny[name])
+    return tiny[request.param]
 
 
 def captions(model: Unified, texts: list[str]) -> npt.NDArray[np.float32]:
@@ -142,6 +137,56 @@ def test_vectors_are_the_library_s_own(tiny: dict[str, Path], name: str, tmp_pat
     else:
         np.testing.assert_allclose(captions(model, texts), words, atol=1e-5)
         np.testing.assert_allclose(model.embed_pictures(pictures), seen, atol=1e-5)
+
+
+def by_transformers(folder: Path, inputs: dict[str, Any], pooling: str) -> npt.NDArray[np.float32]:
+    """A unit vector by the model's class alone: the mean of its tokens, or the last of them."""
+    import torch
+    import transformers
+
+    architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
+    with torch.inference_mode():
+        states = getattr(transformers, architecture).from_pretrained(folder).eval()(**inputs).last_hidden_state[0]
+    return unit((states.mean(0) if pooling == "mean" else states[-1])[None].numpy())[0]
+
+
+def test_embeddinggemma_is_the_mean_of_its_tokens(tiny: dict[str, Path], tmp_path: Path) -> None:
+    """Texts behind the prompt of its catalog entry, pictures between their marks; no video part is asked for."""
+    import torch
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    folder, picture = tiny["embeddinggemma2"], drawings(tmp_path)[4]
+    words, model = AutoTokenizer.from_pretrained(folder), load(tiny["embeddinggemma2"])
+    said = by_transformers(folder, dict(words(["title: none | text: mill wheel"], return_tensors="pt")), "mean")
+    pictures = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    seen = pictures(images=[Image.open(picture.path).convert("RGB")], return_tensors="pt")
+    count = int(seen.pop("num_soft_tokens_per_image")[0])
+    marks = words(["<boi>" + "<img>" * count + "<eoi>"], return_tensors="pt")
+    kinds = {"mm_token_type_ids": (marks["input_ids"] == words.convert_tokens_to_ids("<img>")).to(torch.int64)}
+    looked = by_transformers(folder, {**marks, **seen, **kinds}, "mean")
+
+    np.testing.assert_allclose(model.embed_texts(["mill wheel"])[0], said, atol=1e-5)
+    np.testing.assert_allclose(model.embed_pictures([picture])[0], looked, atol=1e-5)
+
+
+def test_qwen3_vl_is_the_last_of_its_tokens(tiny: dict[str, Path], tmp_path: Path) -> None:
+    """Texts and pictures in the checkpoint's own chat template; no video part is asked for."""
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    folder, picture = tiny["qwen3vl"], drawings(tmp_path)[4]
+    words, model = AutoTokenizer.from_pretrained(folder), load(tiny["qwen3vl"])
+    asked = words(["<|im_start|>user\nmill wheel<|im_end|>\n"], return_tensors="pt", return_token_type_ids=False)
+    said = by_transformers(folder, dict(asked), "last")
+    pictures = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    seen = pictures(images=[Image.open(picture.path).convert("RGB")], return_tensors="pt")
+    count = int(seen["image_grid_thw"].prod()) // 4
+    chat = "<|im_start|>user\n<|vision_start|>" + "<|image_pad|>" * count + "<|vision_end|><|im_end|>\n"
+    marks = words([chat], return_tensors="pt", return_token_type_ids=False)
+    kinds = {"mm_token_type_ids": (marks["input_ids"] == 5).int()}
+    looked = by_transformers(folder, {**marks, **seen, **kinds}, "last")
+
+    np.testing.assert_allclose(model.embed_texts(["mill wheel"])[0], said, atol=1e-5)
+    np.testing.assert_allclose(model.embed_pictures([picture])[0], looked, atol=1e-5)
 
 
 def test_the_id_pins_weights_and_precision(folder: Path) -> None:

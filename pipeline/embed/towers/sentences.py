@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.embed.catalog import Entry
+from pipeline.embed.towers.video import no_videos
 from pipeline.types import Vectors
 
 
@@ -39,14 +40,15 @@ def load(folders: Sequence[Path], device: str, dtype: Any, entry: Entry, code_re
     (folder,) = folders
     more: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     config = {"code_revision": code_revision} if code_revision else {}
-    model = SentenceTransformer(
-        str(folder),
-        device=device,
-        local_files_only=True,
-        trust_remote_code=bool(code_revision),
-        model_kwargs=more | config,
-        config_kwargs=config,
-    )
+    with no_videos():
+        model = SentenceTransformer(
+            str(folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=bool(code_revision),
+            model_kwargs=more | config,
+            config_kwargs=config,
+        )
     model.eval()
     modalities = set(getattr(model, "modalities", ["text"]))
     takes_pictures = "image" in modalities
