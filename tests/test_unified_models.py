@@ -22,17 +22,19 @@ from pipeline.types import PictureInput
 pytestmark = pytest.mark.models  # torch and transformers are imported within tests: collecting must stay quick
 CAPTIONS = ("clip", "siglip", "siglip2", "metaclip2")
 WITH_VIDEO = ("embeddinggemma2", "qwen3vl")
-NAMES = (*CAPTIONS, "nomic", "jina-clip", "sentences", *WITH_VIDEO)
+OWN_CODE = ("jina-clip", "jina-v5")
+NAMES = (*CAPTIONS, "nomic", *OWN_CODE, "jina-v4", "sentences", *WITH_VIDEO)
 TEXTS = ["a red square", "x", "the mill and its wheel " * 3, "", "été 水车", "mill", "a", "two blue squares"]
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    import tiny_jina
     import tiny_unified
     import tiny_vlm
 
     folder = tmp_path_factory.mktemp("unified")
-    makers = {**tiny_unified.MAKERS, **tiny_vlm.MAKERS}
+    makers = {**tiny_unified.MAKERS, **tiny_vlm.MAKERS, **tiny_jina.MAKERS}
     for name in NAMES:
         makers[name](folder / name)
     return {name: folder / name for name in NAMES}
@@ -45,7 +47,9 @@ def choices_for(folder: Path, **more: Any) -> Choices:
     chosen = Choices(device="cpu", **more)
     if folder.name in CAPTIONS:
         chosen = replace(chosen, text="builtin", accept_noncommercial=True)
-    if folder.name == "jina-clip":
+    if folder.name == "jina-v4":
+        chosen = replace(chosen, accept_noncommercial=True)
+    if folder.name in OWN_CODE:
         code = f"{from_folder(folder, 'unified').revision}:{code_of(folder)}"
         chosen = replace(chosen, accept_noncommercial=True, remote_code=(code,))
     return chosen
@@ -187,6 +191,45 @@ def test_qwen3_vl_is_the_last_of_its_tokens(tiny: dict[str, Path], tmp_path: Pat
 
     np.testing.assert_allclose(model.embed_texts(["mill wheel"])[0], said, atol=1e-5)
     np.testing.assert_allclose(model.embed_pictures([picture])[0], looked, atol=1e-5)
+
+
+def test_jina_v4_is_the_mean_of_its_tokens_with_the_adapter_for_retrieval(
+    tiny: dict[str, Path], tmp_path: Path
+) -> None:
+    """As its own code has it: texts behind a prompt, pictures from mark to mark, one adapter of three."""
+    import torch
+    from late_reference import beside
+    from safetensors.torch import load_file
+    from transformers import AutoImageProcessor, AutoTokenizer, Qwen2_5_VLConfig, Qwen2_5_VLModel
+
+    folder, picture = tiny["jina-v4"], drawings(tmp_path)[4]
+    body = Qwen2_5_VLModel(Qwen2_5_VLConfig.from_pretrained(folder)).eval()
+    weights = load_file(folder / "model.safetensors")
+    body.load_state_dict({k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")})
+    low = load_file(folder / "adapters" / "adapter_model.safetensors")
+    for name, layer in body.named_modules():
+        key = f"base_model.model.model.{name}"
+        if f"{key}.lora_A.retrieval.weight" in low:
+            layer.register_forward_hook(
+                beside(low[f"{key}.lora_A.retrieval.weight"], low[f"{key}.lora_B.retrieval.weight"])
+            )
+    words = AutoTokenizer.from_pretrained(folder)
+    seen = AutoImageProcessor.from_pretrained(folder, backend="pil")(
+        images=[Image.open(picture.path).convert("RGB")], return_tensors="pt"
+    )
+    patches = "<|image_pad|>" * (int(seen["image_grid_thw"].prod()) // 4)
+    chat = f"<|im_start|>user\n<|vision_start|>{patches}<|vision_end|>Describe the image.<|im_end|>\n"
+    marks = words([chat], return_tensors="pt", return_token_type_ids=False)
+    ids = marks["input_ids"][0].tolist()
+    with torch.inference_mode():
+        said = body(**words(["Query: mill wheel"], return_tensors="pt", return_token_type_ids=False))
+        looked = body(**marks, **seen, mm_token_type_ids=(marks["input_ids"] == 5).int())
+    query = said.last_hidden_state[0].mean(0)
+    whole = looked.last_hidden_state[0][ids.index(3) : ids.index(4) + 1].mean(0)
+    model = load(folder)
+
+    np.testing.assert_allclose(model.embed_queries(["mill wheel"])[0], unit(query[None].numpy())[0], atol=1e-5)
+    np.testing.assert_allclose(model.embed_pictures([picture])[0], unit(whole[None].numpy())[0], atol=1e-5)
 
 
 def test_the_id_pins_weights_and_precision(folder: Path) -> None:

@@ -48,6 +48,7 @@ class Entry:
     query: str | None = None  # what stands before questions; None leaves it to the model's own configuration
     passage: str | None = None
     needs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()  # NAME=VALUE, given to its own code as it loads
     code: str = ""  # repository of its classes, where they are not with its weights
     figures: str = ""
 

@@ -1,6 +1,6 @@
 """ColSmol, ColQwen2.5 and ColQwen3.5: a vision-language model of transformers with one projection for every token.
 
-Published by the package colpali-engine, most as adapters (`late_adapter`) of a base that holds the projection. Names of
+Published by the package colpali-engine, most as adapters (`low_rank`) of a base that holds the projection. Names of
 weights, prompts and the ten tokens after a question are those that the models were trained with.
 """
 
@@ -24,8 +24,9 @@ from transformers import (
     Qwen3_5Model,
 )
 
-from pipeline.embed.late_adapter import merge
 from pipeline.embed.late_native import SAFE, weighed
+from pipeline.embed.low_rank import merge
+from pipeline.embed.qwen import NAMES, PAGE, Inputs
 
 ADDED = 10  # tokens after a question, for what its words leave open
 UNUSED = [r"^lm_head\.", r"^mtp\."]
@@ -68,14 +69,9 @@ class ColQwen3_5(Qwen3_5Model):  # type: ignore[misc]
         return _embedded(self.custom_text_proj, super().forward(**inputs, use_cache=False))
 
 
-OLD_QWEN = {  # names of weights before transformers 4.52 and since
-    r"^model\.layers": "language_model.layers",
-    r"^model\.embed_tokens": "language_model.embed_tokens",
-    r"^model\.norm": "language_model.norm",
-}
 CLASSES: dict[str, tuple[Any, dict[str, str], str]] = {  # class, renamed weights, what stands before questions
     "ColIdefics3": (ColIdefics3, {}, "Query: "),
-    "ColQwen2_5": (ColQwen2_5, OLD_QWEN, "Query: "),
+    "ColQwen2_5": (ColQwen2_5, NAMES, "Query: "),
     "ColQwen3_5": (ColQwen3_5, {}, ""),
 }
 
@@ -101,28 +97,18 @@ class TilePages:
 
 
 class PatchPages:
-    """Pages and questions of the ColQwens, pages in merged patches. Asks for no video processor."""
+    """Pages and questions of the ColQwens, pages in merged patches."""
 
-    IMAGE = "<|image_pad|>"
-    PAGE = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Describe the image.<|im_end|><|endoftext|>"
-
-    def __init__(self, image_processor: Any, tokenizer: Any, lead: str) -> None:
-        self.image_processor, self.tokenizer, self._lead = image_processor, tokenizer, lead
-        self.image_token_id = tokenizer.convert_tokens_to_ids(self.IMAGE)
-        tokenizer.padding_side = "left"
+    def __init__(self, inputs: Inputs, lead: str) -> None:
+        self._inputs, self._lead = inputs, lead
+        self.image_processor, self.tokenizer = inputs.image_processor, inputs.tokenizer
+        self.image_token_id = inputs.image_token_id
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Any]:
-        seen = self.image_processor(images=list(images), return_tensors="pt")
-        counts = (seen["image_grid_thw"].prod(1) // self.image_processor.merge_size**2).tolist()
-        batch = self._tokens([self.PAGE.replace(self.IMAGE, self.IMAGE * count) for count in counts])
-        kinds = (batch["input_ids"] == self.image_token_id).int()
-        return {**batch, "mm_token_type_ids": kinds, **seen}
+        return self._inputs.pictures(images)
 
     def process_queries(self, text: Sequence[str]) -> dict[str, Any]:
-        return self._tokens([self._lead + words + "<|endoftext|>" * ADDED for words in text])
-
-    def _tokens(self, texts: list[str]) -> dict[str, Any]:
-        return dict(self.tokenizer(texts, padding="longest", return_tensors="pt", return_token_type_ids=False))
+        return self._inputs.texts([self._lead + words + "<|endoftext|>" * ADDED for words in text])
 
 
 def load(folder: Path, base: Path | None, architecture: str, dtype: Any) -> tuple[Any, Any, Any]:
@@ -141,7 +127,8 @@ def load(folder: Path, base: Path | None, architecture: str, dtype: Any) -> tupl
         processor = Idefics3Processor.from_pretrained(place, backend="pil", **SAFE)
         return model, TilePages(processor, lead), report
     pictures = AutoImageProcessor.from_pretrained(place, backend="pil", **SAFE)
-    return model, PatchPages(pictures, AutoTokenizer.from_pretrained(place, **SAFE), lead), report
+    inputs = Inputs(pictures, AutoTokenizer.from_pretrained(place, **SAFE), f"{PAGE}<|endoftext|>")
+    return model, PatchPages(inputs, lead), report
 
 
 def _projection(config: Any) -> nn.Linear:

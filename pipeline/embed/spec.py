@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.embed import hub
 from pipeline.embed.catalog import Entry, Task, catalog
+from pipeline.embed.late_architecture import ARCHITECTURES as LATE
 from pipeline.errors import UsageError
 
 CLIP = ("CLIPModel", "SiglipModel", "Siglip2Model", "MetaClip2Model")
@@ -18,6 +19,7 @@ CONTEXT = 512  # where nothing says how much a model reads
 KNOWN: dict[str, tuple[Task, str]] = {
     "JinaCLIPModel": ("unified", "jina-clip-v2"),
     "JinaEmbeddingsV4Model": ("unified", "jina-v4"),
+    "JinaEmbeddingsV5OmniModel": ("unified", "jina-v5-omni-small"),
     "MetaClip2Model": ("pictures", "metaclip2-b-32"),
     "EmbeddingGemma2Model": ("unified", "embeddinggemma-2"),
 }
@@ -87,7 +89,7 @@ def _read(config: Mapping[str, Any], folder: Path | None, called: str) -> Entry:
     known = _known(architecture)
     if architecture in CLIP:
         return _clip(config, known)
-    if architecture.endswith("ForRetrieval"):
+    if architecture in LATE or architecture.endswith("ForRetrieval"):
         raise UsageError(f"{called}: {architecture} makes many vectors a page; name it with `pages`")
     if known is None and config.get("auto_map") and not (folder and (folder / "modules.json").is_file()):
         legs = ("text", "image")

@@ -19,6 +19,7 @@ LOADERS = {  # a loader of the catalog -> (folders, device, dtype, entry) -> Tow
     "clip": "pipeline.embed.towers.clip:load",
     "nomic": "pipeline.embed.towers.nomic:load",
     "sentence-transformers": "pipeline.embed.towers.sentences:load",
+    "jina-v4": "pipeline.embed.towers.jina_v4:load",
     "remote": "pipeline.embed.towers.remote:load",
 }
 SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

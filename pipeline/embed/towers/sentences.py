@@ -39,6 +39,7 @@ def load(folders: Sequence[Path], device: str, dtype: Any, entry: Entry, code_re
 
     (folder,) = folders
     more: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    more |= {name: value for name, _, value in (told.partition("=") for told in entry.arguments)}
     config = {"code_revision": code_revision} if code_revision else {}
     with no_videos():
         model = SentenceTransformer(

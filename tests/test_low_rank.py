@@ -20,7 +20,7 @@ def merged(folder: Path, config: dict[str, Any], weights: dict[str, Any]) -> tup
     import torch
     from safetensors.torch import save_file
 
-    from pipeline.embed.late_adapter import merge
+    from pipeline.embed.low_rank import merge
 
     model = torch.nn.ModuleDict({name: torch.nn.Linear(3, 2, bias=False) for name in ("inner", "outer")})
     for weight in model.parameters():

@@ -1,6 +1,6 @@
 """Low-rank adapters (LoRA), added to the weights that they were trained for. Source: Hu et al. 2021, arXiv:2106.09685.
 
-W + s B A, with s = alpha / r. Only what published late-interaction adapters use is here, and what asks for more is
+W + s B A, with s = alpha / r. Only what the published adapters of known models use is here, and what asks for more is
 refused: no other library is needed, and the model that runs is a plain one.
 """
 
@@ -20,15 +20,24 @@ PREFIX = "base_model.model."
 REFUSED = ("use_dora", "fan_in_fan_out", "lora_bias", "layer_replication", "trainable_token_indices")
 
 
-def merge(model: torch.nn.Module, folder: Path, renamed: Mapping[str, str]) -> frozenset[str]:
+def merge(
+    model: torch.nn.Module,
+    folder: Path,
+    renamed: Mapping[str, str],
+    *,
+    task: str = "",
+    unused: tuple[str, ...] = (),
+) -> frozenset[str]:
     """Adds the adapter of a folder to the model's weights, in place; tells the weights that it has instead of the base.
 
-    `renamed` are patterns of the names that weights had when the adapter was trained. Raises ValueError for an adapter
-    of another kind, and for one that does not fit.
+    `renamed` are patterns of the names that weights had when the adapter was trained. Of an adapter for several tasks
+    `task` is taken; layers in `unused` are none of the model's. Raises ValueError for an adapter of another kind, and
+    for one that does not fit.
     """
     config = json.loads((folder / "adapter_config.json").read_bytes())
     _check(config)
-    tensors = {_name(key, renamed): value for key, value in load_file(folder / "adapter_model.safetensors").items()}
+    stored = load_file(folder / "adapter_model.safetensors")
+    tensors = {name: value for key, value in stored.items() if (name := _name(key, renamed, task, unused))}
     weights = dict(model.named_parameters())
     halves = {name for name in tensors if ".lora_" in name}
     whole = {name: value for name, value in tensors.items() if name not in halves}  # trained with the adapter
@@ -59,8 +68,15 @@ def _check(config: Mapping[str, Any]) -> None:
         raise ValueError(f"its adapter is of a kind that docmill does not know: {', '.join([kind, *asked])}")
 
 
-def _name(key: str, renamed: Mapping[str, str]) -> str:
+def _name(key: str, renamed: Mapping[str, str], task: str, unused: tuple[str, ...]) -> str:
+    """The name of the model's own layer and of the half of it, "" for what belongs to another task or to no layer."""
     name = key.removeprefix(PREFIX).replace(".modules_to_save.default.", ".").replace(".base_layer.", ".")
+    name = re.sub(r"(\.lora_[AB])\.default\b", r"\1", name)
+    if task and ".lora_" in name:
+        name, _, rest = name.replace(f"_A.{task}.", "_A.").replace(f"_B.{task}.", "_B.").rpartition(".")
+        name = f"{name}.{rest}" if name.endswith((".lora_A", ".lora_B")) else ""
+    if name.startswith(unused):
+        return ""
     for old, new in renamed.items():
         name = re.sub(old, new, name)
     return name
