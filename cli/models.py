@@ -29,7 +29,7 @@ COSTS: Mapping[Task, str] = {
     "pages": "many vectors a page (see note), scored by MaxSim, beside one vector and the words of the page",
 }
 
-SHOWN = {"remote_code": "own code", "torchvision": "torchvision", "colpali-engine": "colpali-engine", "GPU": "GPU"}
+SHOWN = {"remote_code": "own code", "GPU": "GPU"}
 WIDE = 150  # columns from which on licences and notes have room
 
 

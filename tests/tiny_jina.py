@@ -1,4 +1,4 @@
-"""Tiny checkpoints of jina-embeddings-v4 in its published layout, and of a model with code of its own in its modules."""
+"""Tiny checkpoints of jina-embeddings-v4 in its published layout, and of a model with own code in its modules."""
 
 from __future__ import annotations
 
