@@ -123,12 +123,14 @@ def load(folder: Path, base: Path | None, architecture: str, dtype: Any) -> tupl
         report = report | {"missing_keys": [name for name in report["missing_keys"] if name not in whole]}
     has_own = any((folder / name).is_file() for name in ("processor_config.json", "preprocessor_config.json"))
     place = folder if has_own else base or folder
-    if architecture == "ColIdefics3":
-        processor = Idefics3Processor.from_pretrained(place, backend="pil", **SAFE)
-        return model, TilePages(processor, lead), report
+    # From their parts: chat templates, which are of no use here, have broken whole processors before.
     pictures = AutoImageProcessor.from_pretrained(place, backend="pil", **SAFE)
-    inputs = Inputs(pictures, AutoTokenizer.from_pretrained(place, **SAFE), f"{PAGE}<|endoftext|>")
-    return model, PatchPages(inputs, lead), report
+    tokenizer = AutoTokenizer.from_pretrained(place, **SAFE)
+    if architecture == "ColIdefics3":
+        vision = model.config.vision_config
+        cells = (vision.image_size // vision.patch_size) ** 2 // model.config.scale_factor**2
+        return model, TilePages(Idefics3Processor(pictures, tokenizer, image_seq_len=cells), lead), report
+    return model, PatchPages(Inputs(pictures, tokenizer, f"{PAGE}<|endoftext|>"), lead), report
 
 
 def _projection(config: Any) -> nn.Linear:
