@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cli.main import run
 from pipeline.config import Settings
 from pipeline.embed import PageModel
+from pipeline.embed.choices import Choices
 from pipeline.embed.late import LatePages
 from pipeline.embed.late_checkpoint import from_folder
 from pipeline.embed.pages import load_pages
@@ -249,6 +250,18 @@ def test_the_id_is_known_without_weights(folder: Path) -> None:
     assert load_pages(str(folder), pooling=3).id.pooling == "hierarchical-3"
 
 
+def test_precision_is_part_of_a_model_s_name(folder: Path, model: PageModel, tmp_path: Path) -> None:
+    """Half precision is another model with vectors close by; a table that was made in it is kept in it."""
+    half = load_pages(str(folder), Choices(precision="bfloat16"))
+    kept = load_pages(str(folder), Choices(dtypes={half.id.name: "bfloat16"}))
+    one = [noisy(tmp_path / "a.png", SIZES["wide"], 3)]
+    full, less = (found.embed_pages(one)[0].vectors.astype(np.float32) for found in (model, half))
+
+    assert half.id == kept.id != model.id
+    assert (model.id.dtype, half.id.dtype) == ("float32", "bfloat16")
+    assert (full * less).sum(axis=1).mean() > 0.98
+
+
 def test_a_model_that_was_trained_on_is_another_one(folder: Path, tmp_path: Path) -> None:
     """Same layout, other numbers: another revision; a copy elsewhere keeps its own."""
     copy = shutil.copytree(folder, tmp_path / folder.name)
@@ -313,7 +326,25 @@ def test_a_hub_model_that_is_here_needs_no_network(checkpoints: dict[str, Path],
     )
     done = offline(tmp_path, code, f"acme/pages@{COMMIT}")
 
-    assert done.stdout == f"acme/pages@0123456789ab dim={DIM} pooling=none (13, {DIM})\n", done.stderr
+    assert done.stdout == f"acme/pages@0123456789ab dim={DIM} pooling=none dtype=float32 (13, {DIM})\n", done.stderr
+
+
+def test_an_adapter_of_the_hub_is_found_beside_its_base(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    """Two repositories, each at its commit; both are in the model's revision, and the vectors are those of a folder."""
+    whole, other = checkpoints["colqwen2.5-adapter"], "f" * 40
+    low = tmp_path / "hub" / "models--acme--low" / "snapshots" / COMMIT
+    shutil.copytree(whole, low, ignore=shutil.ignore_patterns("base"))
+    shutil.copytree(whole / "base", tmp_path / "hub" / "models--acme--base" / "snapshots" / other)
+    code = (
+        "import sys; from pipeline.embed.pages import load_pages; model = load_pages(sys.argv[1]);"
+        "print(model.id, model.embed_query('a red square').vectors.sum())"
+    )
+    done = offline(tmp_path, code, f"acme/low@{COMMIT}+acme/base@{other}")
+    expected = load_pages(str(whole)).embed_query("a red square").vectors.sum()
+    id, _, total = done.stdout.strip().rpartition(" ")
+
+    assert id == f"acme/low@0123456789ab+ffffffffffff dim={DIM} pooling=none dtype=float32", done.stderr
+    assert float(total) == pytest.approx(float(expected), abs=1e-4)
 
 
 def scan(path: Path) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from pipeline.embed.choices import Choices
 from pipeline.errors import UsageError
-from pipeline.types import Vectors
 
+# What a driver of a GPU makes on Linux: without any of them torch, which takes seconds to import, need not be asked.
+DRIVERS = tuple(Path("/dev") / name for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
 START, MOST = {"cpu": 8, "mps": 8, "cuda": 32}, {"cpu": 16, "mps": 64, "cuda": 512}
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def device_of(choices: Choices) -> str:
     """ "cpu", "cuda" or "mps". Raises UsageError for one that is not there."""
-    if choices.device == "cpu":
+    if choices.device == "cpu" or (choices.device == "auto" and not _may_have_gpu()):
         return "cpu"
     import torch
 
@@ -43,6 +45,10 @@ def dtype_of(name: str, choices: Choices) -> str:
     return "bfloat16" if device == "mps" else "float32"
 
 
+def _may_have_gpu() -> bool:
+    return sys.platform != "linux" or any(path.exists() for path in DRIVERS)
+
+
 class Passes:
     """Runs items through a model in passes: halves them when memory runs out, and grows them while it lasts."""
 
@@ -50,14 +56,14 @@ class Passes:
         """`batch` items in one pass, 0 starts small and finds it."""
         self._size, self._most = batch or START[device], batch or MOST[device]
 
-    def run(self, items: Sequence[Item], embed: Callable[[Sequence[Item]], Vectors], name: str) -> list[Vectors]:
-        """One (n, dim) array a pass, in order. Raises UsageError if a single item is too much for the memory."""
-        made: list[Vectors] = []
+    def run(self, items: Sequence[Item], embed: Callable[[Sequence[Item]], Made], name: str) -> list[Made]:
+        """What `embed` gives, a pass each, in order. Raises UsageError if a single item is too much for the memory."""
+        made: list[Made] = []
         first = 0
         while first < len(items):
             group = items[first : first + self._size]
             try:
-                made.append(np.asarray(embed(group), np.float32))
+                made.append(embed(group))
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise

@@ -105,7 +105,7 @@ class HubUnified:
     def _finished(self, made: Sequence[npt.NDArray[np.float32]]) -> Vectors:
         if not made:
             return np.zeros((0, self._dim), np.float32)
-        found = np.concatenate(made)
+        found = np.concatenate(made).astype(np.float32, copy=False)
         if found.ndim != 2 or found.shape[1] < self._dim:
             raise UsageError(
                 f"{self._spec.name}: it makes vectors of {found.shape[-1]} values, {self._dim} are asked for"

@@ -1,4 +1,4 @@
-"""Late interaction over the picture of a page: ColPali, ColQwen2 and ColModernVBERT behind the `PageModel` protocol."""
+"""Late interaction over the picture of a page: ColPali and its kin behind the `PageModel` protocol."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.embed import Frequencies, Reader
+from pipeline.embed.choices import Choices
+from pipeline.embed.device import Passes, device_of, dtype_of
 from pipeline.embed.late_checkpoint import Checkpoint
 from pipeline.embed.late_grid import regrouped
-from pipeline.embed.late_model import LateModel, Looked, late_model, place
+from pipeline.embed.late_model import LateModel, Looked, late_model
 from pipeline.embed.late_picture import open_page
 from pipeline.embed.ocr import Ocr
 from pipeline.embed.token_pooling import hierarchical
@@ -32,6 +34,7 @@ class LatePages:
     def __init__(
         self,
         checkpoint: Checkpoint,
+        choices: Choices = Choices(),  # noqa: B008
         *,
         threads: int = 0,
         pooling: int = 1,
@@ -44,33 +47,32 @@ class LatePages:
         """
         if pooling < 1:
             raise ValueError(f"pooling must be 1 or more, not {pooling}")
-        self._checkpoint, self._threads, self._pooling, self._pictures = checkpoint, threads, pooling, pictures
-        self._reader = reader
+        self._checkpoint, self._threads, self._pooling, self._reader = checkpoint, threads, pooling, reader
+        self._device, self._dtype = device_of(choices), dtype_of(checkpoint.name, choices)
+        self._passes = Passes(self._device, pictures or PICTURES[self._device])
 
     @property
     def id(self) -> ModelId:
         made = self._checkpoint
-        return ModelId(
-            made.name, made.revision, made.dim, f"hierarchical-{self._pooling}" if self._pooling > 1 else "none"
-        )
+        pooling = f"hierarchical-{self._pooling}" if self._pooling > 1 else "none"
+        return ModelId(made.name, made.revision, made.dim, pooling, dtype=self._dtype)
 
     @property
     def device(self) -> str:
-        return place()[0]
+        return self._device
 
     def embed_pages(self, pages: Sequence[PageInput]) -> list[PageEmbedding]:
         """One embedding a page, in order, with its grid and with the text for a search by words.
 
         The text is the page's own where there is a text layer, and otherwise read by OCR. Raises Unreadable for a
-        picture that cannot be decoded, and UsageError if the model cannot be loaded.
+        picture that cannot be decoded, and UsageError if the model cannot be loaded or memory is too small for a page.
         """
-        made: list[PageEmbedding] = []
-        step = self._pictures or PICTURES[self._model.device]
-        for first in range(0, len(pages), step):
-            group = pages[first : first + step]
-            looked = self._model.pages([open_page(page.image.path) for page in group])
-            made += [self._embedding(page, seen) for page, seen in zip(group, looked, strict=True)]
-        return made
+        looked = self._passes.run(pages, self._looked, self._checkpoint.name)
+        seen = [one for group in looked for one in group]
+        return [self._embedding(page, found) for page, found in zip(pages, seen, strict=True)]
+
+    def _looked(self, pages: Sequence[PageInput]) -> list[Looked]:
+        return self._model.pages([open_page(page.image.path) for page in pages])
 
     def count_frequencies(self, texts: Iterable[str]) -> Frequencies:
         raise NotImplementedError(f"{self._checkpoint.name} weighs all tokens of a question alike")
@@ -99,7 +101,7 @@ class LatePages:
 
     @property
     def _model(self) -> LateModel:
-        return late_model(self._checkpoint, self._threads)
+        return late_model(self._checkpoint, self._device, self._dtype, self._threads)
 
     @cached_property
     def reader(self) -> Reader:

@@ -99,8 +99,8 @@ class LateModel:
 
 
 @cache
-def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
-    """The process's model of a checkpoint, on a GPU if there is one: bfloat16 there, float32 on a CPU.
+def late_model(checkpoint: Checkpoint, device: str, dtype: str, threads: int = 0) -> LateModel:
+    """The process's model of a checkpoint on a device, computing in a precision.
 
     Raises UsageError if files are missing, damaged or not all there, or if a library is.
     """
@@ -114,10 +114,9 @@ def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()  # it tells of every kernel that could be faster
     module, _, function = ARCHITECTURES[checkpoint.architecture].loader.partition(":")
-    device, dtype = place()
     try:
         load = getattr(importlib.import_module(module), function)
-        model, processor, report = load(folder, base, checkpoint.architecture, dtype)
+        model, processor, report = load(folder, base, checkpoint.architecture, getattr(torch, dtype))
     except ImportError as error:
         raise UsageError(f"{checkpoint.name}: {_first_line(error)} (install what it needs beside torch)") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
@@ -129,16 +128,6 @@ def late_model(checkpoint: Checkpoint, threads: int = 0) -> LateModel:
             "the model needs the layout of transformers (its repository is often called NAME-hf)"
         )
     return LateModel(checkpoint.architecture, model.to(device).eval(), processor)
-
-
-def place() -> tuple[str, Any]:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    if torch.backends.mps.is_available():
-        return "mps", torch.bfloat16
-    return "cpu", torch.float32
 
 
 def _first_line(error: Exception) -> str:

@@ -35,7 +35,7 @@ def load_pages(
         from pipeline.embed.late import LatePages
         from pipeline.embed.late_checkpoint import from_folder
 
-        return LatePages(from_folder(Path(name).expanduser()), threads=threads, **chosen)
+        return LatePages(from_folder(Path(name).expanduser()), choices, threads=threads, **chosen)
     named, _, base = name.partition("+")
     called, _, commit = named.partition("@")
     entry = _entry(called)
@@ -44,7 +44,7 @@ def load_pages(
     if "/" in called or (entry is not None and entry.loader == LATE):
         from pipeline.embed.late import LatePages
 
-        return LatePages(_on_hub(called, commit, base, entry), threads=threads, **chosen)
+        return LatePages(_on_hub(called, commit, base, entry), choices, threads=threads, **chosen)
     if entry is None:
         raise unknown(called if commit else name, catalog("pages"), "pages")
     if commit:

@@ -36,7 +36,7 @@ class Models:
 
     def dtypes(self) -> dict[str, str]:
         """What each model computed in, by its name, where that was a choice."""
-        return {id.name: id.dtype for id in (self.unified, self.pictures) if id is not None and id.dtype}
+        return {id.name: id.dtype for id in (self.unified, self.pages, self.pictures) if id is not None and id.dtype}
 
 
 @dataclass(frozen=True, slots=True)
