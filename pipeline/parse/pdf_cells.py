@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from pipeline.parse.pdf_page import Content, Line
+from pipeline.parse.pdf_page import Content, Line, Words
 from pipeline.parse.pdf_turn import flow_of, union
 from pipeline.types import Box
 
 WIDE = 0.9  # gap between the words of two cells, in type sizes
 
-Words = dict[tuple[int, int], list[tuple[str, Box]]]  # place of a line -> its words with their boxes in `flow`
-
 
 def words_by_line(content: Content) -> Words:
-    """The words of the page's lines, from left to right."""
-    words: Words = defaultdict(list)
-    for word in content.words:
-        box = flow_of(word.bbox, content.direction, content.width, content.height, content.mirrored)
-        words[word.place].append((word.text, box))
-    return words
+    """The words of the page's lines, from left to right, with boxes in `flow`."""
+    if content.direction == 0 and not content.mirrored:
+        return content.words
+    size = (content.width, content.height)
+    return {
+        place: [(text, flow_of(box, content.direction, *size, content.mirrored)) for text, box in own]
+        for place, own in content.words.items()
+    }
 
 
 def cut(line: Line, words: Words, parted: Callable[[Box, Box], bool]) -> list[Line]:
@@ -30,17 +29,15 @@ def cut(line: Line, words: Words, parted: Callable[[Box, Box], bool]) -> list[Li
 
     A line whose words MuPDF tells otherwise than the line itself (right to left, printed twice) stays whole.
     """
-    own = words.get(line.place, [])
-    if not own or "".join(text for text, _ in own) != "".join(line.text.split()):
+    own = words.get(line.place)
+    if not own:
         return [line]
-    groups = [[own[0]]]
-    for left, right in pairwise(own):
-        if parted(left[1], right[1]):
-            groups.append([right])
-        else:
-            groups[-1].append(right)
-    if len(groups) == 1 and own[0][1][0] - line.flow[0] < 1 > line.flow[2] - own[-1][1][2]:
+    cuts = [place for place, (left, right) in enumerate(pairwise(own), 1) if parted(left[1], right[1])]
+    if not cuts and own[0][1][0] - line.flow[0] < 1 > line.flow[2] - own[-1][1][2]:
         return [line]
+    if "".join([text for text, _ in own]) != "".join(line.text.split()):
+        return [line]
+    groups = [own[first:end] for first, end in pairwise([0, *cuts, len(own)])]
     return [
         replace(line, text=" ".join(text for text, _ in group), flow=union(box for _, box in group)) for group in groups
     ]

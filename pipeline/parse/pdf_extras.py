@@ -32,9 +32,7 @@ def form_fields(page: pymupdf.Page) -> list[FormField]:
     turn = page.rotation_matrix if page.rotation else None
     skipped = (pymupdf.PDF_WIDGET_TYPE_BUTTON, pymupdf.PDF_WIDGET_TYPE_SIGNATURE)
     found = []
-    for number, field in enumerate(page.widgets()):
-        if number >= MOST_FIELDS:
-            break
+    for field in map(page.load_widget, _filled(page)):
         value = " ".join(str(field.field_value or "").split())
         flags = field.field_flags or 0
         if not value or value == "Off" or field.field_type in skipped or flags & SECRET:
@@ -43,6 +41,19 @@ def form_fields(page: pymupdf.Page) -> list[FormField]:
         box = turned(field.rect, turn)
         found.append(FormField(Part("form", f"{label}: {value}" if label else value, box), value, box))
     return found
+
+
+def _filled(page: pymupdf.Page) -> Iterator[int]:
+    """Numbers of the fields that hold a value, among the first `MOST_FIELDS`; most of a form's are empty."""
+    mupdf = pymupdf.mupdf
+    field = mupdf.pdf_first_widget(mupdf.pdf_page_from_fz_page(page.this))
+    for _ in range(MOST_FIELDS):
+        if not field.m_internal:
+            return
+        entry = mupdf.pdf_annot_obj(field)
+        if mupdf.pdf_field_value(entry) or mupdf.pdf_widget_type(field) == pymupdf.PDF_WIDGET_TYPE_RADIOBUTTON:
+            yield mupdf.pdf_to_num(entry)
+        field = mupdf.pdf_next_widget(field)
 
 
 def notes(page: pymupdf.Page, page_text: str) -> list[Part]:

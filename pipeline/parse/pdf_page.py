@@ -8,7 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 from pipeline.parse.pdf_drawings import Drawing, read_drawings
 from pipeline.parse.pdf_library import pymupdf
@@ -28,19 +29,15 @@ class Line:
     size: float
     bold: bool = False
     mono: bool = False
-    place: tuple[int, int] = (-1, -1)  # MuPDF's numbers of its block and line, which its words share
+    place: Place = (-1, -1)
 
     @property
     def height(self) -> float:
         return max(self.flow[3] - self.flow[1], 1.0)
 
 
-class Word(NamedTuple):
-    """A word of a line, split at white space. `place` is that of its line."""
-
-    text: str
-    bbox: Box
-    place: tuple[int, int]
+Place = tuple[int, int]  # MuPDF's numbers of a block and of a line in it
+Words = dict[Place, list[tuple[str, Box]]]  # the words of each line, split at white space, in the order of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Content:
     drawings: tuple[Drawing, ...] = ()
     rules: tuple[Box, ...] = ()  # level and upright strokes, and rectangles, of which ruled tables are made
     placed: tuple[Placed, ...] = ()
-    words: tuple[Word, ...] = field(default=(), repr=False)  # of all lines, in the order of the file
+    words: Words = field(default_factory=dict, repr=False)
     mirrored: bool = False  # the lines' `flow` is counted from the right: Arabic, Hebrew
     text: str = field(default="", repr=False)  # of all lines
 
@@ -124,7 +121,7 @@ def read_content(page: pymupdf.Page) -> Content:
         drawings=tuple(drawings),
         rules=tuple(rules),
         placed=tuple(placed),
-        words=tuple(Word(word[4], turned(word[:4], turn), word[5:7]) for word in textpage.extractWORDS()),
+        words=_words(textpage, turn),
         mirrored=mirrored,
         text=texts,
     )
@@ -139,21 +136,35 @@ def _lines(
     for block in data["blocks"]:
         for number, raw in enumerate(block.get("lines", ())):
             spans = raw["spans"]
-            text = " ".join("".join(span["text"] for span in spans).split())
+            text = " ".join("".join([span["text"] for span in spans]).split())
             box = turned(raw["bbox"], turn)
             if not text or (place := (text, round(box[0] / 2), round(box[1] / 2))) in seen:
                 continue  # bold type made by printing twice
             seen.add(place)
-            hidden += sum(_letters(span["text"]) for span in spans if not span["char_flags"] & 24 or not span["alpha"])
-            direction = direction_of(raw["dir"], turn)
-            weigh = Counter[tuple[float, bool, bool]]()
+            weigh: dict[tuple[float, bool, bool], int] = {}
             for span in spans:
-                bold = bool(span["flags"] & 16) or "bold" in span["font"].lower()
-                weigh[round(span["size"], 1), bold, bool(span["flags"] & 8)] += len(span["text"].strip())
-            (size, bold, mono), _ = weigh.most_common(1)[0]
+                if not span["char_flags"] & 24 or not span["alpha"]:
+                    hidden += _letters(span["text"])
+                flags = span["flags"]
+                kind = (round(span["size"], 1), bool(flags & 16) or _is_bold(span["font"]), bool(flags & 8))
+                weigh[kind] = weigh.get(kind, 0) + len(span["text"].strip())
+            size, bold, mono = max(weigh, key=weigh.__getitem__)
+            direction = direction_of(raw["dir"], turn)
             flow = flow_of(box, direction, width, height)
             found.append((direction, Line(text, box, flow, size, bold, mono, (block["number"], number))))
     return found, hidden
+
+
+@lru_cache(1000)
+def _is_bold(font: str) -> bool:
+    return "bold" in font.lower()
+
+
+def _words(textpage: pymupdf.TextPage, turn: pymupdf.Matrix | None) -> Words:
+    words: Words = {}
+    for x0, y0, x1, y1, text, block, line, _ in textpage.extractWORDS():
+        words.setdefault((block, line), []).append((text, turned((x0, y0, x1, y1), turn)))
+    return words
 
 
 def _stacked(found: list[tuple[int, Line]], width: float, height: float) -> list[tuple[int, Line]]:
@@ -186,7 +197,9 @@ def _letters(text: str) -> int:
 
 
 def _right_to_left(text: str) -> bool:
-    kinds = Counter(unicodedata.bidirectional(char) for char in text[:4000])
+    kinds = Counter[str]()
+    for char, count in Counter(text[:4000]).items():
+        kinds[unicodedata.bidirectional(char)] += count
     return kinds["R"] + kinds["AL"] > kinds["L"]
 
 

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 
-from pipeline.parse.pdf_cells import Words, cut, cut_at_gaps, is_gap
+from pipeline.parse.pdf_cells import cut, cut_at_gaps, is_gap
 from pipeline.parse.pdf_grid import Cell, Grid
 from pipeline.parse.pdf_order import Row, rows
-from pipeline.parse.pdf_page import Line
+from pipeline.parse.pdf_page import Line, Words
 from pipeline.types import Box
 
 Placed = tuple[Cell, Line]
@@ -54,8 +54,9 @@ def _tears_words(grid: Grid, lines: Sequence[Line], words: Words) -> bool:
     boxes = [box for line in lines for _, box in words.get(line.place, ())]
     torn = 0
     for x0, y0, x1, y1 in boxes:
-        middle = (y0 + y1) / 2
-        torn += _cell_at(grid, x0 + INSET, middle) != _cell_at(grid, max(x0, x1 - INSET), middle)
+        start, end, middle = x0 + INSET, max(x0, x1 - INSET), (y0 + y1) / 2
+        if bisect_right(grid.xs, start) != bisect_right(grid.xs, end):
+            torn += _cell_at(grid, start, middle) != _cell_at(grid, end, middle)
     return torn > TORN * len(boxes)
 
 

@@ -65,7 +65,9 @@ def coverage(content: Content) -> float:
 
 def find_figures(content: Content) -> list[Box]:
     """Boxes of drawings that make a picture rather than rules, frames or a table: little text for their area."""
-    figures = []
+    figures: list[Box] = []
+    if sum(drawing.pieces for drawing in content.drawings) < FEWEST_PIECES:
+        return figures
     for cluster in clusters(content):
         x0, y0, x1, y1 = cluster.bbox
         area = _area(cluster.bbox)

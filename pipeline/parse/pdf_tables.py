@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from pipeline.parse.markdown_table import table_text
-from pipeline.parse.pdf_cells import Words, cut_at_gaps, words_by_line
+from pipeline.parse.pdf_cells import cut_at_gaps, words_by_line
 from pipeline.parse.pdf_columns import find_blocks, leveled, tidy, to_cells
 from pipeline.parse.pdf_grid import find_grids
 from pipeline.parse.pdf_order import Row, rows, rows_in_order
-from pipeline.parse.pdf_page import Content, Line
+from pipeline.parse.pdf_page import Content, Line, Words
 from pipeline.parse.pdf_ruled import cells_of_grid
 from pipeline.parse.pdf_turn import flow_of, union
 from pipeline.types import Box, Part

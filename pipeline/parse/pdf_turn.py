@@ -47,5 +47,8 @@ def flow_of(box: Box, direction: int, width: float, height: float, mirrored: boo
 
 def union(boxes: Iterable[Box]) -> Box:
     """The smallest box around all of them; there is at least one."""
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    first, *others = boxes
+    if not others:
+        return first
+    x0, y0, x1, y1 = zip(first, *others, strict=True)
     return (min(x0), min(y0), max(x1), max(y1))
