@@ -76,11 +76,11 @@ def _words(text: str) -> list[str]:
     found: list[str] = []
     latin = letters = 0
     for token in text.split():
-        if MIXED.search(token) and not token.strip("0123456789.,;:()[]").isalpha():
+        if not token.isalpha() and MIXED.search(token) and not token.strip("0123456789.,;:()[]").isalpha():
             continue  # codes, numbers, hashes
         for word in (ASCII_WORD if token.isascii() else WORD).findall(token):
             letters += len(word)
-            if ord(max(word)) < 0x250 or 0x1E00 <= ord(max(word)) < 0x1F00:
+            if word.isascii() or ord(max(word)) < 0x250 or 0x1E00 <= ord(max(word)) < 0x1F00:
                 latin += len(word)
                 if 3 <= len(word) <= 40:
                     found.append(word)

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from stringprep import in_table_b1, in_table_c12
 from unicodedata import normalize
@@ -160,13 +161,14 @@ def _read_page(page: pymupdf.Page, content: Content, number: int, reading: _Read
     signals = page_signals(content, figures)
     route = reading.options.route(signals, number)
     parts = _parts(page, content, figures, reading.types)
-    pictures = reading.pictures.take(page, content, figures, parts)
+    show = cache(page.get_displaylist)
+    pictures = reading.pictures.take(show, content, figures, parts)
     image: PageImage | None = None
     failure: Failure | None = None
     if route.path in ("page", "both"):
         try:
             path = reading.work_dir / f"page-{number:06d}.png"
-            image = page_image(page, content, reading.options.dpi, reading.options.limits, path)
+            image = page_image(show, content, reading.options.dpi, reading.options.limits, path)
         except LimitExceeded as error:
             failure = to_failure(LimitExceeded(f"page {number}: {error}"), "parse", number)
             route = Route("text", f"{route.reason}, not rendered")  # its words are all that can be had

@@ -156,8 +156,8 @@ def _borders(edges: Edges, places: Sequence[float], along: Sequence[float]) -> n
     middles = (np.array(along[:-1]) + np.array(along[1:])) / 2
     found = np.zeros((len(places), len(middles)), bool)
     index = {place: number for number, place in enumerate(places)}
-    for place, low, high in edges:
-        found[index[place]] |= (middles >= low) & (middles <= high)
+    covered = (middles >= edges[:, 1, None]) & (middles <= edges[:, 2, None])
+    np.logical_or.at(found, [index[place] for place in edges[:, 0]], covered)
     return found
 
 

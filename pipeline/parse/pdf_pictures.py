@@ -6,7 +6,7 @@ checked before anything is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,7 @@ NEAR_PT = 40.0
 JPEG_QUALITY = 88
 
 Key = tuple[int, int, int, int]
+Show = Callable[[], pymupdf.DisplayList]  # makes the page's display list when it is first asked
 
 
 @dataclass(slots=True)
@@ -48,9 +49,7 @@ class PictureTaker:
     _written: int = 0
     _seen: dict[Key, list[int]] = field(default_factory=dict)
 
-    def take(
-        self, page: pymupdf.Page, content: Content, figures: Sequence[Box], parts: Sequence[Part]
-    ) -> list[Picture]:
+    def take(self, show: Show, content: Content, figures: Sequence[Box], parts: Sequence[Part]) -> list[Picture]:
         """The page's pictures and figures, from the top of the page; captions and context from `parts`."""
         wanted = self._wanted(content)
         told = [part.bbox for part in parts if part.kind == "table" and part.bbox]
@@ -60,12 +59,9 @@ class PictureTaker:
             if not any(_touch(box, other) for other, _ in wanted)
             and not any(_shared(box, table) > 0.4 * _area(box) for table in told)
         ]
-        if not wanted:
-            return []
-        shown = page.get_displaylist()
         taken = []
         for box, placed in sorted(wanted, key=lambda item: (item[0][1], item[0][0])):
-            if (picture := self._take(shown, box, placed, parts)) is not None:
+            if (picture := self._take(show, box, placed, parts)) is not None:
                 taken.append(picture)
         return taken
 
@@ -87,16 +83,14 @@ class PictureTaker:
             return False
         return (placed.width_px, placed.height_px) not in self.logos
 
-    def _take(
-        self, shown: pymupdf.DisplayList, box: Box, placed: Placed | None, parts: Sequence[Part]
-    ) -> Picture | None:
+    def _take(self, show: Show, box: Box, placed: Placed | None, parts: Sequence[Part]) -> Picture | None:
         wide, high = box[2] - box[0], box[3] - box[1]
         native = placed.width_px / wide if placed else FIGURE_DPI / 72
         scale = min(max(native, 1.0), LONGEST_PX / max(wide, high))
         if self._written >= self.limits.pictures:
             self.left_out += 1
             return None
-        pixels = shown.get_pixmap(matrix=pymupdf.Matrix(scale, scale), clip=pymupdf.Rect(box), alpha=False)
+        pixels = show().get_pixmap(matrix=pymupdf.Matrix(scale, scale), clip=pymupdf.Rect(box), alpha=False)
         if min(pixels.width, pixels.height) < SMALLEST_PX or _is_plain(pixels) or self._is_known(placed, pixels):
             return None
         path = self.work_dir / f"picture-{self._written:05d}{'.jpg' if placed else '.png'}"
@@ -127,7 +121,7 @@ def too_large(content: Content, limits: Limits) -> str:
     return ""
 
 
-def page_image(page: pymupdf.Page, content: Content, dpi: int, limits: Limits, path: Path) -> PageImage:
+def page_image(show: Show, content: Content, dpi: int, limits: Limits, path: Path) -> PageImage:
     """The page as PNG (or JPEG where that is smaller by nature: pages with pictures).
 
     Raises `LimitExceeded` if the page holds a picture over `limits.picture_mpx`, before it is decoded. A page that
@@ -137,7 +131,7 @@ def page_image(page: pymupdf.Page, content: Content, dpi: int, limits: Limits, p
         raise LimitExceeded(f"{problem}; the page was not rendered")
     most = min(1.0, LONGEST_PAGE_PX / (max(content.width, content.height) * dpi / 72))
     scale = min(dpi / 72 * most, (limits.picture_mpx * 1e6 / content.area) ** 0.5)
-    pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
+    pixels = show().get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
     path = path.with_suffix(".jpg" if content.placed else ".png")
     _save(pixels, path)
     return PageImage(path, pixels.width, pixels.height, content.width, content.height)
