@@ -1,4 +1,4 @@
-"""PNG without row filters (RFC 2083), for rendered pages: filters cost twice the time, and on flat colours more bytes."""
+"""PNG without row filters (RFC 2083), for rendered pages: filters take twice the time, and more bytes on flat colour."""
 
 from __future__ import annotations
 
