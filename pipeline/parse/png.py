@@ -1,4 +1,4 @@
-"""PNG without row filters (RFC 2083), for rendered pages: filters take twice the time, and more bytes on flat colour."""
+"""PNG without row filters (RFC 2083) for rendered pages: filters take twice the time, and more bytes on flat colour."""
 
 from __future__ import annotations
 
