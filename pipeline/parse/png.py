@@ -23,7 +23,7 @@ def write(pixels: npt.NDArray[np.uint8], path: Path) -> None:
     with path.open("wb") as file:
         file.write(SIGNATURE)
         file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)))
-        file.write(_chunk(b"IDAT", zlib.compress(rows, LEVEL)))
+        file.write(_chunk(b"IDAT", zlib.compress(rows.data, LEVEL)))
         file.write(_chunk(b"IEND", b""))
 
 
