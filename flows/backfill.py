@@ -13,19 +13,17 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows.canary import guard_now
-from flows.fanout import Job, run_shards
+from flows.fanout import read_by_shards
 from flows.ingest import current_listener, listening
 from flows.progress import Progress
 from flows.reading import read_batches
-from flows.request import Request
+from flows.request import Request, asked
 from flows.server import reached
 from flows.turns import ensure_limit, now, turn
 from pipeline.backfill.accounts import Backfilled, pace
 from pipeline.backfill.choice import Choice, Work, to_reparse
 from pipeline.backfill.read import Rereading, note_all
 from pipeline.backfill.reroute import reroute
-from pipeline.backfill.shards import collect, cut, list_shards, settle
-from pipeline.config import Settings
 from pipeline.ingest.open import open_shared
 from pipeline.ingest.run import Ingest
 from pipeline.sources.listing import look_up
@@ -48,9 +46,7 @@ class BackfillRequest(Request):
 
 
 def _run_name() -> str:
-    request = runtime.flow_run.parameters.get("request")
-    kind = request.kind if isinstance(request, BackfillRequest) else (request or {}).get("kind", "")
-    return f"backfill {kind} {dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    return f"backfill {asked(BackfillRequest).kind} {now():%Y-%m-%d}"
 
 
 @flow(
@@ -70,7 +66,7 @@ def backfill(request: BackfillRequest) -> Backfilled:
         steps = Rereading(run, request.kind, work)
         tell = watched(current_listener.get(), len(work.sources), f"backfill-{request.kind}")
         if request.shards and work.sources:
-            done = _by_shards(request, steps, settings, tell)
+            done = _by_shards(request, steps, tell)
         else:
             read_batches(steps, work.batches(settings), tell, share=request.share or settings.backfill.share)
             done = steps.finish()
@@ -89,21 +85,12 @@ def _choose(run: Ingest, request: BackfillRequest) -> Work:
     return rerouting.work
 
 
-def _by_shards(
-    request: BackfillRequest, steps: Rereading, settings: Settings, tell: Callable[[Progress], None]
-) -> Backfilled:
-    run, work = steps.run, steps.work
-    shards = cut(work.found(), request.shards)
-    list_shards(run.store, run.run_id, shards, now())
-    job = Job(run.run_id, len(shards), len(work.sources), True, lambda: run.store.count_of_run(run.run_id))
-    run_shards(request, job, settings, tell)
-    found = collect(run.store, run.run_id, lambda uri: not look_up(uri).revision)
-    found.check()
-    settle(run, found)
+def _by_shards(request: BackfillRequest, steps: Rereading, tell: Callable[[Progress], None]) -> Backfilled:
+    run = steps.run
+    sources = steps.work.found()
+    found = read_by_shards(request, run, sources, request.shards, tell, is_gone=lambda uri: not look_up(uri).revision)
     steps.gone, run.overtaken = len(found.gone), len(found.overtaken)
-    done = steps.finish()
-    run.store.drop_shards(run.run_id)
-    return done
+    return steps.finish()
 
 
 def watched(

@@ -15,10 +15,12 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.progress import Progress
 from flows.request import Request
-from flows.turns import ensure_limit
-from pipeline.backfill.shards import shared_settings
+from flows.turns import ensure_limit, now
+from pipeline.backfill.shards import Collected, collect, cut, list_shards, settle, shared_settings
 from pipeline.config import Settings
 from pipeline.errors import ServerError, UsageError
+from pipeline.ingest.run import Ingest
+from pipeline.types import Found
 
 DEPLOYMENT = "shard/shard"
 LOOK_EVERY_S = 2.0
@@ -29,7 +31,8 @@ GROUP = 100
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run has its shards do: `total` documents, of which `done` counts those that are in the ledger by now."""
+    """What a run has its shards do: `total` documents, of which `done` counts those that are in the ledger by now. With
+    `again` they are in the store, and what is gone is left alone."""
 
     run_id: str
     shards: int
@@ -45,6 +48,33 @@ class Shard:
     number: int
     run: UUID
     attempt: int = 1
+
+
+def read_by_shards(
+    request: Request,
+    run: Ingest,
+    sources: Iterable[Found],
+    shards: int,
+    tell: Callable[[Progress], None],
+    *,
+    is_gone: Callable[[str], bool] | None = None,
+) -> Collected:
+    """Have workers read the sources, cut into so many shards, in the name of `run`, which counts what they did.
+    `is_gone` tells of sources that are in the store whether they are still there; without it they are all read as they
+    are listed.
+
+    Raises what `run_shards` raises, and `AccountingError` if a source was not done.
+    """
+    lists = cut(sources, shards)
+    list_shards(run.store, run.run_id, lists, now())
+    total = sum(map(len, lists))
+    job = Job(run.run_id, len(lists), total, is_gone is not None, lambda: run.store.count_of_run(run.run_id))
+    run_shards(request, job, run.settings, tell)
+    found = collect(run.store, run.run_id, is_gone or (lambda _: False))
+    found.check()
+    settle(run, found)
+    run.store.drop_shards(run.run_id)
+    return found
 
 
 def run_shards(request: Request, job: Job, settings: Settings, tell: Callable[[Progress], None]) -> None:
@@ -97,13 +127,13 @@ class _Watch:
         tell(Progress("planned", 0, job.total))
 
     def look(self, is_taken: bool) -> None:
-        now = time.monotonic()
+        moment = time.monotonic()
         self._is_taken = self._is_taken or is_taken
-        if not self._is_taken and not self._was_said and now - self._started > PATIENCE_S:
+        if not self._is_taken and not self._was_said and moment - self._started > PATIENCE_S:
             self._tell(Progress("queued", 0, self._job.total, "no worker takes the shards; `docmill serve` starts one"))
             self._was_said = True
-        if self._is_taken and now - self._last > SAY_EVERY_S:
-            self._last = now
+        if self._is_taken and moment - self._last > SAY_EVERY_S:
+            self._last = moment
             self.end()
 
     def end(self) -> None:

@@ -20,7 +20,7 @@ from flows.canary import guard, guard_now
 from flows.progress import Progress
 from flows.quarantine_report import publish_quarantine
 from flows.reports import ProgressArtifact, accounting_line, publish_summary
-from flows.request import Request
+from flows.request import Request, asked
 from flows.route_report import publish_routes
 from flows.server import reached, rename_run
 from flows.signals import undisturbed
@@ -78,9 +78,7 @@ def finish(run: Ingest, planned: Plan) -> Summary:
 
 
 def _run_name() -> str:
-    request = runtime.flow_run.parameters.get("request")
-    request = request if isinstance(request, IngestRequest) else IngestRequest.model_validate(request or {})
-    return _name(request)
+    return _name(asked(IngestRequest))
 
 
 def _name(request: IngestRequest) -> str:

@@ -7,10 +7,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from flows.fanout import Job, run_shards
+from flows.fanout import read_by_shards
 from flows.progress import Progress
 from flows.turns import ensure_limit, now, turn
-from pipeline.backfill.shards import Collected, collect, cut, list_shards, settle
 from pipeline.config import Settings
 from pipeline.errors import UsageError
 from pipeline.ingest.accounts import Summary
@@ -41,24 +40,11 @@ def ingest_by_shards(
         chosen = {"allow_mass_delete": request.allow_mass_delete, "refresh": request.refresh}
         plan = run.plan(request.sources, manifest=manifest, **chosen)
         if plan.batches:
-            _read(request, run, plan, settings, tell)
+            _read(request, run, plan, tell)
         return run.finish(plan)
 
 
-def _read(
-    request: IngestRequest, run: Ingest, plan: Plan, settings: Settings, tell: Callable[[Progress], None]
-) -> None:
-    shards = cut(chain.from_iterable(plan.batches), request.shards)
-    list_shards(run.store, run.run_id, shards, now())
-    total = sum(map(len, shards))
-    run_shards(request, Job(run.run_id, len(shards), total, False, lambda: _done(run)), settings, tell)
-    found: Collected = collect(run.store, run.run_id, lambda _: False)
-    found.check()
-    settle(run, found)
+def _read(request: IngestRequest, run: Ingest, plan: Plan, tell: Callable[[Progress], None]) -> None:
+    found = read_by_shards(request, run, chain.from_iterable(plan.batches), request.shards, tell)
     seen_to = [replace(r, state="skipped") if r.state == "deleted" else r for r in found.overtaken]
     run.take_over(seen_to, embedded=0, reused=0)  # by another run, meanwhile
-    run.store.drop_shards(run.run_id)
-
-
-def _done(run: Ingest) -> int:
-    return run.store.count_of_run(run.run_id)

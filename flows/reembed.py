@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prefect import flow, runtime, task
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
@@ -16,7 +16,7 @@ from flows.backfill import watched
 from flows.canary import guard_now
 from flows.ingest import current_listener, listening
 from flows.progress import Progress
-from flows.request import Request
+from flows.request import Request, asked
 from flows.server import reached
 from flows.turns import ensure_limit, now, turn
 from pipeline.backfill.choice import Choice
@@ -69,8 +69,7 @@ def label(job: Reembed) -> int:
 
 
 def _run_name() -> str:
-    asked = runtime.flow_run.parameters.get("request")
-    request = asked if isinstance(asked, ReembedRequest) else ReembedRequest.model_validate(asked or {})
+    request = asked(ReembedRequest)
     names = ", ".join(name for name in (request.unified, request.text, request.pages) if name)
     return f"{'rollback' if request.back else f'reembed to {names}'} {now():%Y-%m-%d}"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from prefect import runtime
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config import Settings
@@ -39,3 +40,12 @@ class Request(BaseModel):
         if "://" in settings.store:
             return settings
         return settings.model_copy(update={"store": str(self.folder / settings.store)})
+
+
+Asked = TypeVar("Asked", bound=Request)
+
+
+def asked(kind: type[Asked]) -> Asked:
+    """The request of the flow run that this is called in, for its name: Prefect has it as a value or as JSON."""
+    request = runtime.flow_run.parameters.get("request")
+    return request if isinstance(request, kind) else kind.model_validate(request or {})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from prefect import flow, runtime
+from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows.reading import read_batches
-from flows.request import Request
+from flows.request import Request, asked
 from flows.turns import now, turn
 from pipeline.backfill.shards import to_do
 from pipeline.ingest.open import open_shared
@@ -24,8 +24,7 @@ class ShardRequest(Request):
 
 
 def _run_name() -> str:
-    asked = runtime.flow_run.parameters.get("request")
-    request = asked if isinstance(asked, ShardRequest) else ShardRequest.model_validate(asked or {})
+    request = asked(ShardRequest)
     return f"shard {request.number + 1} of {request.of} of {request.run_id[:8]}"
 
 

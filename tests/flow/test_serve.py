@@ -18,6 +18,7 @@ from serving import CLEAN, Served, eventually, serving
 
 pytestmark = [pytest.mark.flow, pytest.mark.filterwarnings("ignore")]  # Prefect's own warnings
 
+MET = ("Cancelled", "AwaitingConcurrencySlot", "Running", "Completed")  # what may become of a second run
 MINUTELY = '[schedule]\nsources = ["docs"]\ningest = "* * * * *"\n'
 
 
@@ -86,6 +87,31 @@ def test_a_cron_line_fires_twice(folder: Path, environment: dict[str, str]) -> N
     assert first.startswith("ingest docs 2")
     assert (first[-9:], second[-9:]) == ("(2 files)", "(2 files)")
     assert all(run["auto_scheduled"] for run in runs)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("overlap", ["cancel", "queue"])
+def test_a_run_that_finds_one_at_work(overlap: str, folder: Path, environment: dict[str, str]) -> None:
+    """It is cancelled, or waits and begins when the first has ended, as `schedule.overlap` says."""
+    for number in range(300):
+        (folder / "docs" / f"{number}.txt").write_text(f"part {number} of the book of the mill " * 40)
+    (folder / "docmill.toml").write_text(f'[schedule]\noverlap = "{overlap}"\n')
+    slowly = {"batch_documents": 4, "workers": 1}
+    with serving(folder, environment=environment) as served:
+        first = served.start("ingest", sources=["docs"], overrides=slowly)
+        eventually(lambda: served.run(first)["state"]["type"] == "RUNNING", 120)
+        second = served.start("ingest", sources=["docs"], overrides=slowly)
+        met = eventually(lambda: (name := served.run(second)["state"]["name"]) in MET and name, 120)
+        meanwhile = served.run(first)["state"]["type"]
+        eventually(lambda: served.run(first)["end_time"], 300)
+        eventually(lambda: served.run(second)["state"]["type"] in ("CANCELLED", "COMPLETED"), 200)
+        one, two = served.run(first), served.run(second)
+
+    assert (met, meanwhile) == ("Cancelled" if overlap == "cancel" else "AwaitingConcurrencySlot", "RUNNING")
+    assert one["state"]["type"] == "COMPLETED"
+    assert two["state"]["type"] == ("CANCELLED" if overlap == "cancel" else "COMPLETED")
+    assert two["start_time"] is None or two["start_time"] > one["end_time"]
 
 
 @pytest.mark.slow
