@@ -32,7 +32,7 @@ SHARE = 0.65  # of one worker's time that two may take; docs/scaling.md says wha
 
 
 def pictures(folder: Path, count: int, size: tuple[int, int] = (5000, 4000)) -> None:
-    """Large pictures: most of a second of decoding each, and next to nothing for a model. A few are made, and the others
+    """Large pictures: most of a second of decoding each, and next to nothing for a model. A few are made; the others
     differ from them in bytes that no decoder looks at."""
     folder.mkdir()
     made = []
