@@ -79,6 +79,8 @@ def serving(folder: Path, *arguments: str, environment: dict[str, str]) -> Itera
             process.wait(90)
         finally:
             process.kill()
+            process.stdout.close()
+            process.stderr.close()
             for child in family:
                 if child.is_running():
                     child.kill()
