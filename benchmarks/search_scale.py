@@ -33,7 +33,7 @@ from pipeline.config import SearchWeights, Settings
 from pipeline.embed.builtin.text import _folder
 from pipeline.ingest.open import load_both
 from pipeline.search import Answer, Searcher
-from pipeline.store import Models, RowFile, Store, doc_id, open_store, query
+from pipeline.store import Models, RowFile, Store, doc_id, legs, open_store
 from pipeline.types import DocumentRecord, ModelId, QueryTokens, Row, Vectors
 
 DIM, TOKEN_DIM = 384, 128
@@ -122,12 +122,12 @@ def leg_recall(store: Store, question: Question, leg: Any) -> float:
 @contextmanager
 def without_indexes() -> Iterator[None]:
     """Within it every vector is compared."""
-    before = query.EXACT_FILTERED
-    query.EXACT_FILTERED = 10**9
+    before = legs.EXACT_FILTERED
+    legs.EXACT_FILTERED = 10**9
     try:
         yield
     finally:
-        query.EXACT_FILTERED = before
+        legs.EXACT_FILTERED = before
 
 
 class Question:

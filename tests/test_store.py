@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.store import Models, RowFile, Store, TokenCounts, doc_id, open_store
+from pipeline.store import Models, RowFile, Store, TokenCounts, doc_id, open_store, tables
 from pipeline.types import DocumentRecord, ModelId, Row
 
 MODELS = Models(ModelId("words", "1", 8, "mean"), ModelId("tokens", "1", 16, "none"))
@@ -129,6 +129,32 @@ def test_nearest_ranks_by_cosine_and_filters_first(store: Store) -> None:
     assert all(abs(score - exact[name]) < 1e-5 for name, score in found)
     assert {name.split(":")[-1] for name, _ in limited} == {"28", "29"}
     assert [name for name, _ in store.nearest(wanted, modality="image", k=9)] == [f"{doc_id(A)}:image:0"]
+
+
+@pytest.mark.parametrize("most", [0, 1_000])
+def test_a_version_answers_like_the_store(store: Store, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Whether the ids of its rows are held or read: the same as the store said when it was at this version."""
+    monkeypatch.setattr(tables, "MOST_ROWS", most)
+    pages = [Row("page", i, f"pump {i}", multivector=unit(50 + i, 3, 16).astype(np.float16)) for i in range(4)]
+    for first, uri in ((0, A), (10, B), (20, "file:///c.pdf")):
+        put(store, uri, [*texts(5, first=first), *pages])
+    put(store, A, [])
+
+    def asked(one: Store) -> list[list[tuple[str, float]]]:
+        nearest = one.nearest(unit(3, 8), modality="text", k=20)
+        return [
+            nearest,
+            one.nearest_pages(unit(7, 2, 16), k=20),
+            one.match("quantum", k=20),
+            one.match("pump", modality="page", k=20),
+        ]
+
+    then, before = asked(store), store.snapshot()
+    put(store, A, texts(5))
+
+    assert asked(before) == asked(before) == then
+    assert [len(found) for found in then] == [10, 8, 10, 8]
+    assert len(store.match("quantum", k=20)) == 15
 
 
 def test_pages_rank_by_maxsim(store: Store) -> None:

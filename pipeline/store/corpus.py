@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import ModelMismatch, NotAStore, StoreBusy, StoreError, UsageError
-from pipeline.store import indexes, look, query, switch, unsettled, upkeep
+from pipeline.store import indexes, legs, look, query, switch, unsettled, upkeep
 from pipeline.store.assets import Assets, TokenCounts
 from pipeline.store.commit import replace_rows
 from pipeline.store.edge import translated
@@ -397,12 +397,12 @@ class Store:
         """(id, cosine similarity) of the rows next to a (dim,) vector, best first, filtered before they are ranked;
         with `only` among the rows with these ids."""
         with translated(self.uri, "search the corpus"):
-            return query.nearest(self._tables, vector, modality, k, query.user_filter(self._tables, where), only)
+            return legs.nearest(self._tables, vector, modality, k, legs.user_filter(self._tables, where), only)
 
     def count_pages(self, where: str | None = None) -> int:
         """Number of page rows that meet a condition."""
         with translated(self.uri, "read the corpus"):
-            return query.count_pages(self._tables, query.user_filter(self._tables, where))
+            return legs.count_pages(self._tables, legs.user_filter(self._tables, where))
 
     def page_counts(self, most: int) -> PageCounts:
         """How many vectors pages have, and would have without pooling: of all, or of `most` if there are more."""
@@ -418,14 +418,14 @@ class Store:
         for candidates that are to be scored.
         """
         with translated(self.uri, "search the corpus"):
-            return query.nearest_pages(self._tables, vectors, k, query.user_filter(self._tables, where), probes)
+            return legs.nearest_pages(self._tables, vectors, k, legs.user_filter(self._tables, where), probes)
 
     def match(
         self, text: str, *, k: int, modality: Modality | None = None, where: str | None = None
     ) -> list[tuple[str, float]]:
         """(id, BM25 score) of rows with some of these words, best first. The text is words, never query syntax."""
         with translated(self.uri, "search the corpus"):
-            return query.match(self._tables, text, modality, k, query.user_filter(self._tables, where))
+            return legs.match(self._tables, text, modality, k, legs.user_filter(self._tables, where))
 
     def match_phrases(
         self, text: str, phrases: Sequence[str], *, k: int, modality: Modality | None = None, where: str | None = None
@@ -436,13 +436,13 @@ class Store:
         not to be") is looked for in all texts, and its rows have the score 0.
         """
         with translated(self.uri, "search the corpus"):
-            condition = query.user_filter(self._tables, where)
-            return query.match_phrases(self._tables, text, phrases, modality, k, condition)
+            condition = legs.user_filter(self._tables, where)
+            return legs.match_phrases(self._tables, text, phrases, modality, k, condition)
 
     def multivectors(self, ids: Sequence[str] | None = None, where: str | None = None) -> PageVectors:
         """Late-interaction vectors of page rows: those of `ids`, in that order, or all in order of their id."""
         with translated(self.uri, "read the corpus"):
-            condition = query.user_filter(self._tables, where)
+            condition = legs.user_filter(self._tables, where)
             return query.multivectors(self._tables, ids, condition, self.models.pages.dim)
 
     def inputs(self, doc_ids: Sequence[str], embedding: str) -> Iterator[dict[str, Any]]:

@@ -12,24 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from lancedb.query import BooleanQuery, MatchQuery, Occur, PhraseQuery
 
-from pipeline.errors import UsageError
-from pipeline.store.edge import reason
-from pipeline.store.phrase import folded, has_phrase, in_order
-from pipeline.store.schema import CORPUS, Columns, clean, is_vector_column
+from pipeline.store.schema import CORPUS, Columns, is_vector_column
 from pipeline.store.tables import GROUP, Tables, groups
-from pipeline.store.where import both, checked, is_one_of, sql_literal
-from pipeline.store.words import widened
+from pipeline.store.where import both, is_one_of, sql_literal
 from pipeline.types import Modality, Route
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "page")  # in document order
-EXACT_FILTERED = 1_000  # up to so many rows that a filter leaves, comparing each is as quick as the index
-REFINED = 200  # rows that the index proposes, whose vectors are compared; twice as many as are asked for at least
 VECTOR_BATCH = 32  # rows with multi-vectors read at a time
 INPUTS = ("id", "modality", "title", "headings", "text", "bbox", "asset_id", "route", "route_reason", "route_signals")
 PAGE_PLACES = ("id", "doc_id", "page", "bbox", "asset_id")
-MAX_QUERY = 10_000  # characters of a query that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +59,6 @@ class RowVectors:
     multivector: npt.NDArray[np.float16] | None  # (vectors, dim)
     layout: str = ""
     token_count: int | None = None  # of a page: vectors it would have without pooling
-
-
-def user_filter(tables: Tables, where: str | None) -> str | None:
-    """A user's condition, checked word by word and then by the query planner. Raises `UsageError`."""
-    if where is None or not where.strip():
-        return None
-    table = tables.open(CORPUS)
-    condition = checked(clean(where), table.schema.names)
-    try:
-        table.search().where(condition).select(["id"]).explain_plan()
-    except (ValueError, RuntimeError) as error:
-        raise UsageError(f"filter {where[:200]!r}: {reason(error)}") from error
-    return condition
 
 
 def count(tables: Tables) -> dict[Modality, int]:
@@ -120,33 +99,6 @@ def fetch(tables: Tables, ids: Sequence[str], columns: Sequence[str] | None = No
     return found
 
 
-def nearest(
-    tables: Tables,
-    vector: npt.ArrayLike,
-    modality: Modality,
-    k: int,
-    where: str | None,
-    only: Sequence[str] | None = None,
-) -> list[tuple[str, float]]:
-    """Exact while few rows come into question; above that an approximate search whose best are scored exactly."""
-    table = tables.open(CORPUS)
-    wanted = np.asarray(vector, np.float32).reshape(-1)
-    column = tables.columns.of(modality)
-    dim = table.schema.field(column).type.list_size
-    if wanted.shape != (dim,) or not np.isfinite(wanted).all():
-        raise UsageError(f"a query vector must be {dim} finite numbers, this one has shape {wanted.shape}")
-    among = None if only is None else is_one_of("id", only) if only else "FALSE"
-    condition = both(f"modality = {sql_literal(modality)}", where, among)
-    query = table.search(wanted, vector_column_name=column).distance_type("cosine").where(condition, prefilter=True)
-    exact = table.count_rows(condition) <= EXACT_FILTERED
-    query = query.bypass_vector_index() if exact else query.refine_factor(max(2, -(-REFINED // k)))
-    return _ranked(query.limit(k).select(["id", "_distance"]).to_arrow(), "_distance", lambda distance: 1.0 - distance)
-
-
-def count_pages(tables: Tables, where: str | None) -> int:
-    return int(tables.open(CORPUS).count_rows(both("modality = 'page'", where)))
-
-
 def page_counts(tables: Tables, most: int) -> PageCounts:
     query = tables.open(CORPUS).search().where("modality = 'page'")
     found = (
@@ -156,55 +108,6 @@ def page_counts(tables: Tables, most: int) -> PageCounts:
     )
     vectors, tokens = (pc.fill_null(found[name].combine_chunks(), 0).to_numpy() for name in ("vectors", "tokens"))
     return PageCounts(np.asarray(vectors, np.int64), np.asarray(tokens, np.int64))
-
-
-def nearest_pages(
-    tables: Tables, vectors: npt.ArrayLike, k: int, where: str | None, probes: int
-) -> list[tuple[str, float]]:
-    """Pages by MaxSim sums: exact without an index, else as the index estimates them from one bit a dimension.
-
-    LanceDB could refine them, but then reads vectors for each query vector; the caller scores the candidates anyway.
-    """
-    table = tables.open(CORPUS)
-    wanted = np.asarray(vectors, np.float32)
-    dim = table.schema.field(tables.columns.multivector).type.value_type.list_size
-    if wanted.ndim != 2 or wanted.shape[1] != dim or not len(wanted) or not np.isfinite(wanted).all():
-        raise UsageError(f"query vectors must be (n, {dim}) finite numbers, these have shape {wanted.shape}")
-    query = table.search(wanted, vector_column_name=tables.columns.multivector).distance_type("cosine").nprobes(probes)
-    query = query.where(where, prefilter=True) if where else query  # rows of other kinds have no multi-vector
-    found = query.limit(k).select(["id", "_distance"]).to_arrow()
-    return _ranked(found, "_distance", lambda distance: len(wanted) - distance)
-
-
-def match(tables: Tables, text: str, modality: Modality | None, k: int, where: str | None) -> list[tuple[str, float]]:
-    words = clean(text[:MAX_QUERY])
-    if not words.strip() or k < 1:
-        return []
-    query = tables.open(CORPUS).search(MatchQuery(widened(words), "text"), query_type="fts")
-    condition = both(_is(modality), where)
-    query = query.where(condition, prefilter=True) if condition else query
-    return _ranked(query.limit(k).select(["id", "_score"]).to_arrow(), "_score", float)
-
-
-def match_phrases(
-    tables: Tables, text: str, phrases: Sequence[str], modality: Modality | None, k: int, where: str | None
-) -> list[tuple[str, float]]:
-    """The index finds stems in order, the texts decide; where it knows no word of a phrase, all texts are looked at."""
-    wanted = [clean(phrase[:MAX_QUERY]) for phrase in phrases]
-    if not all(map(folded, wanted)) or k < 1:
-        return []
-    parts: list[Any] = [(Occur.MUST, PhraseQuery(phrase, "text")) for phrase in wanted]
-    parts += [(Occur.SHOULD, MatchQuery(clean(text[:MAX_QUERY]), "text"))]
-    condition = both(_is(modality), where)
-    query = tables.open(CORPUS).search(BooleanQuery(parts), query_type="fts")
-    query = query.where(condition, prefilter=True) if condition else query
-    found = query.limit(k).select(["id", "text", "_score"]).to_arrow()
-    if not found.num_rows:
-        patterns = [f"text ILIKE {sql_literal(in_order(phrase))}" for phrase in wanted]
-        scan = tables.open(CORPUS).search().where(both(condition, *patterns)).select({**_SCANNED})
-        found = scan.limit(k).to_arrow()
-    has_all = [all(has_phrase(text or "", phrase) for phrase in wanted) for text in found["text"].to_pylist()]
-    return _ranked(found.filter(pa.array(has_all, pa.bool_())), "_score", float)
 
 
 def multivectors(tables: Tables, ids: Sequence[str] | None, where: str | None, dim: int) -> PageVectors:
@@ -283,13 +186,6 @@ def vectors(tables: Tables, ids: Sequence[str], dim: int) -> dict[str, RowVector
     return found
 
 
-_SCANNED = {"id": "id", "text": "text", "_score": "CAST(0 AS FLOAT)"}  # a scan ranks nothing
-
-
-def _is(modality: Modality | None) -> str | None:
-    return f"modality = {sql_literal(modality)}" if modality else None
-
-
 def _single(batch: Any, columns: Columns) -> list[npt.NDArray[np.float32] | None]:
     """The one vector of each row, from whichever column holds it."""
     found: list[npt.NDArray[np.float32] | None] = [None] * len(batch)
@@ -324,13 +220,6 @@ def _document_order(batch: Any) -> Any:
             "_rowid": batch["_rowid"],
         }
     )
-
-
-def _ranked(found: Any, column: str, score: Any) -> list[tuple[str, float]]:
-    """Best first; equal scores in order of id, so that a search says the same twice."""
-    pairs = zip(found["id"].to_pylist(), found[column].to_pylist(), strict=True)
-    scored = [(name, score(value)) for name, value in pairs if value is not None and np.isfinite(value)]
-    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))
 
 
 def plain_columns(tables: Tables) -> list[str]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
+from threading import Lock
 from typing import Any, TypeVar
 
 import lancedb
 import pyarrow as pa
 import pyarrow.compute as pc
+from lancedb.background_loop import LOOP
 from lancedb.index import FTS
 
 from pipeline.errors import NotAStore, StoreError
 from pipeline.s3_environment import s3_place
 from pipeline.store.edge import retrying
+from pipeline.store.row_names import MOST_ROWS, RowNames
 from pipeline.store.schema import (
     ASSETS,
     CORPUS,
@@ -42,11 +46,16 @@ class Tables:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        options = storage_options(uri, os.environ)
-        self._connection = lancedb.connect(
-            uri, read_consistency_interval=dt.timedelta(0), storage_options=options or None
-        )
+        self._options: dict[str, Any] = {
+            "read_consistency_interval": dt.timedelta(0),
+            "storage_options": storage_options(uri, os.environ) or None,
+            "session": lancedb.Session(),  # its caches serve both interfaces
+        }
+        self._connection = lancedb.connect(uri, **self._options)
         self._opened: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {}  # the same tables, by the asynchronous interface
+        self._pinned: int | None = None  # the version of the corpus, if it is always this one
+        self._lock = Lock()
         self.columns = Columns()  # of the vectors that this connection reads and writes
 
     def names(self) -> set[str]:
@@ -65,11 +74,48 @@ class Tables:
     def pinned(self) -> Tables:
         """The same, with the corpus as it now is, whatever is committed later."""
         same = Tables(self.uri)
-        same._connection, same.columns = self._connection, self.columns
+        same._connection, same._options, same.columns = self._connection, self._options, self.columns
         corpus = self.fresh(CORPUS)
         corpus.checkout(corpus.version)
-        same._opened[CORPUS] = corpus
+        same._opened[CORPUS], same._pinned = corpus, int(corpus.version)
         return same
+
+    def ask(self, name: str, question: Callable[[Any], Coroutine[Any, Any, Item]]) -> Item:
+        """What a coroutine gives that is handed the table as LanceDB's asynchronous interface has it."""
+
+        async def asked() -> Item:
+            if name not in self._asked:
+                connection = await lancedb.connect_async(self.uri, **self._options)
+                table = await connection.open_table(name)
+                if self._pinned is not None and name == CORPUS:
+                    await table.checkout(self._pinned)
+                self._asked[name] = table
+            return await question(self._asked[name])
+
+        answer: Item = LOOP.run(asked())
+        return answer
+
+    @property
+    def schema(self) -> Any:
+        """Of the corpus."""
+        return self.open(CORPUS).schema if self._pinned is None else self._pinned_schema
+
+    @cached_property
+    def _pinned_schema(self) -> Any:
+        return self.open(CORPUS).schema
+
+    @property
+    def row_names(self) -> RowNames | None:
+        """The ids of all rows, if this is one version of a corpus that is not too large to hold them."""
+        with self._lock:
+            return None if self._pinned is None else self._row_names
+
+    @cached_property
+    def _row_names(self) -> RowNames | None:
+        table = self.open(CORPUS)
+        if table.count_rows() > MOST_ROWS:
+            return None
+        return RowNames.read(table.search().select(["id"]).with_row_id(True).to_batches(batch_size=16 * BATCH))
 
     def create(self, models: Models) -> None:
         """Make the tables that are missing; each is made in one commit, so a killed run leaves nothing half-made.
