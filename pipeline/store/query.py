@@ -94,8 +94,11 @@ def fetch(tables: Tables, ids: Sequence[str], columns: Sequence[str] | None = No
     found: dict[str, dict[str, Any]] = {}
     wanted = plain_columns(tables) if columns is None else columns
     for group in groups(ids, GROUP):
-        for batch in tables.batches(CORPUS, is_one_of("id", group), wanted):
-            found.update((row["id"], row) for row in batch.to_pylist())
+
+        async def asked(table: Any, group: Sequence[str] = group) -> Any:
+            return await table.query().where(is_one_of("id", group)).select(list(wanted)).to_arrow()
+
+        found.update((row["id"], row) for row in tables.ask(CORPUS, asked).to_pylist())
     return found
 
 
