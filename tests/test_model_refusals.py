@@ -95,8 +95,11 @@ def test_a_folder_is_judged_by_what_is_in_it(
     jina = folder(corpus / "j", "JinaCLIPModel", auto_map={"AutoModel": "code.JinaCLIPModel"})
     late = folder(corpus / "l", "ColPaliForRetrieval")
     code = folder(corpus / "x", "OwnModel", auto_map={"AutoModel": "acme/other--code.OwnModel"}, hidden_size=8)
+    module = folder(corpus / "m", "OmniModel", hidden_size=8, vision_config={})
+    (corpus / "m" / "modules.json").write_text('[{"path": "", "type": "mine.Transformer"}]')
+    (corpus / "m" / "mine.py").write_text("raise SystemExit")
     lines = []
-    for name in (clip, jina, late, code):
+    for name in (clip, jina, late, code, module):
         monkeypatch.setenv("DOCMILL_UNIFIED", name)
         lines.append(refused(corpus, capsys))
 
@@ -104,6 +107,8 @@ def test_a_folder_is_judged_by_what_is_in_it(
     assert NC in lines[1]
     assert "name it with `pages`" in lines[2]
     assert "its code is in another repository (acme/other)" in lines[3]
+    assert "would execute Python code in" in lines[4]
+    assert "(mine.py)" in lines[4]
 
 
 def test_folders_of_every_kind_go_together(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,8 +103,10 @@ def _read(config: Mapping[str, Any], folder: Path | None, called: str) -> Entry:
     dim = projected or _module_width(folder) or _width(config) or base.dim
     has_pictures = "vision_config" in config
     prompts = {} if has_pictures else _prompts(folder)  # where pictures go in, prompts are more than a prefix
+    more = ("remote_code",) if base.loader == "sentence-transformers" and _has_own_modules(folder) else ()
     return replace(
         base,
+        needs=tuple(dict.fromkeys((*base.needs, *more))),
         task="unified" if has_pictures else "text",
         legs=("text", "image") if has_pictures else ("text",),
         dim=dim,
@@ -150,6 +152,12 @@ def _module_width(folder: Path) -> int:
             told.get("out_features") or told.get("embedding_dimension") or told.get("word_embedding_dimension") or width
         )
     return width
+
+
+def _has_own_modules(folder: Path) -> bool:
+    """True if a module of the model is code in its folder instead of one of sentence-transformers."""
+    types = [str(module.get("type", "")) for module in _json(folder / "modules.json", [])]
+    return any(not name.startswith("sentence_transformers.") for name in types)
 
 
 def _prompts(folder: Path) -> dict[str, str]:
