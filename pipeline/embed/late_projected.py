@@ -24,6 +24,7 @@ from transformers import (
     Qwen3_5Model,
 )
 
+from pipeline.embed.late_checkpoint import DIM
 from pipeline.embed.late_native import SAFE, weighed
 from pipeline.embed.low_rank import merge
 from pipeline.embed.qwen import NAMES, PAGE, Inputs
@@ -134,7 +135,8 @@ def load(folder: Path, base: Path | None, architecture: str, dtype: Any) -> tupl
 
 
 def _projection(config: Any) -> nn.Linear:
-    return nn.Linear(config.text_config.hidden_size, getattr(config, "dim", None) or 128)
+    dim = getattr(config, "embedding_dim", None) or getattr(config, "dim", None) or DIM
+    return nn.Linear(config.text_config.hidden_size, dim)
 
 
 def _embedded(projection: nn.Linear, found: Any) -> SimpleNamespace:
