@@ -18,6 +18,7 @@ from pipeline.errors import UsageError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+NEVER = ["checkpoint-*", "onnx/*", "openvino/*"]  # of training, and for other runtimes
 LAYOUT = (
     "a folder with config.json, model.safetensors, and tokenizer and processor files as save_pretrained writes them"
 )
@@ -106,9 +107,12 @@ def files_of(place: Place, setting: str, more: tuple[str, ...] = ()) -> Path:
         return here
     with_network(place.called)
     try:
-        folder = Path(snapshot_download(place.repository, revision=place.commit, allow_patterns=patterns))
+        found = snapshot_download(
+            place.repository, revision=place.commit, allow_patterns=patterns, ignore_patterns=NEVER
+        )
     except OSError as error:
         raise _not_fetched(place.called, error) from error
+    folder = Path(found)
     if not has_weights(folder, place.weights):
         raise UsageError(f"{place.called}: it has no weights as safetensors; choose another model with `{setting}`")
     return folder
