@@ -96,9 +96,7 @@ def files_of(place: Place, setting: str, more: tuple[str, ...] = ()) -> Path:
     """
     if place.folder is not None:
         if not has_weights(place.folder, place.weights):
-            raise UsageError(
-                f"{place.folder}: it has no weights ({place.weights}); save the model with save_pretrained"
-            )
+            raise without_weights(place)
         return place.folder
     from huggingface_hub import snapshot_download
 
