@@ -1,13 +1,16 @@
-"""Imports LanceDB without what its REST client would prepare: checks of arguments for 366 calls, and 300 models.
+"""Imports LanceDB without pandas, and without what its REST client would prepare: checks of 366 calls, 300 models.
 
-They take a third of the import, half a second of every command, and no call of that client is ever made: docmill knows
-files and buckets. The models are prepared when they are first used.
+They take half of the import, most of a second of every command. No call of that client is ever made: docmill knows files
+and buckets. The models are prepared when they are first used, and pandas is imported by the first table that becomes one
+of its own.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 import pydantic
@@ -28,5 +31,23 @@ def _unprepared() -> Iterator[None]:
         del pydantic.BaseModel.model_config["defer_build"]
 
 
-with _unprepared():
+class _WithoutPandas(MetaPathFinder):
+    """Nothing imports pandas. PyArrow looks for it at its own import, and again when a table is to become one of it."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not imported yet", name=fullname)
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    finder = _WithoutPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+with _unprepared(), _without_pandas():
     import lancedb  # noqa: F401

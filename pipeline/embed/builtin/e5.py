@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed.builtin.bert import Bert
+from pipeline.embed.builtin.bert_short import ShortBert, fits
 from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, e5_file
 from pipeline.embed.builtin.e5_tokenizer import e5_tokenizer
 from pipeline.embed.builtin.text import unit
@@ -84,7 +85,11 @@ class E5:
         """The mean over all tokens of all windows of each text."""
         owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
         summed = np.zeros((len(cut), DIM), np.float32)
-        for batch, states, mask in self._run([window for windows in cut for window in windows]):
+        windows = [window for own in cut for window in own]
+        if fits(windows):
+            np.add.at(summed, owner, [_short_states(window).sum(axis=0) for window in windows])
+            return unit(summed)
+        for batch, states, mask in self._run(windows):
             np.add.at(summed, owner[batch], (states.float() * mask.unsqueeze(-1)).sum(1).numpy())
         return unit(summed)
 
@@ -93,6 +98,8 @@ class E5:
 
         Raises ValueError if a window holds more than `MAX_TOKENS` ids.
         """
+        if fits(windows):
+            return [_short_states(window)[1:-1] for window in windows]
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, DIM), np.float32)] * len(windows)
         for batch, states, _ in self._run(windows):
             for place, row in zip(batch, states, strict=True):
@@ -134,17 +141,36 @@ def _word_rows(ids: Any) -> Any:
     return rows[torch.from_numpy(places.reshape(ids.shape))]
 
 
+def _short_states(window: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Last hidden states of a short window between its special tokens, (tokens + 2, 384), without torch."""
+    start, end, _, _ = e5_file().specials
+    ids = np.array([start, *window, end], np.int64)
+    return _short_bert()(e5_file().rows("emb.word", ids, DIM))
+
+
+@cache
+def _short_bert() -> ShortBert:
+    """The layers in float32."""
+    return ShortBert(_weights(), HEADS, e5_file().epsilon)
+
+
 @cache
 def _bert() -> Bert:
     """The layers, in bfloat16 where the processor computes in it (cosine .9999 to float32)."""
     import torch
 
-    file, dtype = e5_file(), torch.bfloat16 if has_bfloat16() else torch.float32
-    weights = {
-        called: torch.from_numpy(file.array(name, *shape)).to(dtype)
+    dtype = torch.bfloat16 if has_bfloat16() else torch.float32
+    weights = {name: torch.from_numpy(weight).to(dtype) for name, weight in _weights().items()}
+    return Bert(weights, HEADS, e5_file().epsilon)
+
+
+def _weights() -> dict[str, npt.NDArray[np.float32]]:
+    """All but the word vectors, by the names of published checkpoints."""
+    file = e5_file()
+    return {
+        called: file.array(name, *shape)
         for called, name, shape in (*EMBEDDINGS, *(part for layer in range(LAYERS) for part in _parts(layer)))
     }
-    return Bert(weights, HEADS, file.epsilon)
 
 
 def _parts(layer: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from pipeline.embed.builtin.bert import Bert
+from pipeline.embed.builtin.bert_short import ShortBert, fits
 from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
@@ -93,6 +94,8 @@ class MiniLM:
 
     def _means(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Mean over [CLS], content and [SEP] of each window, (n, 384)."""
+        if fits(windows):
+            return _short_means(windows)
         found = np.zeros((len(windows), DIM), dtype=np.float32)
         for batch, states, mask in self._run(windows):
             kept = mask.unsqueeze(-1).float()
@@ -145,6 +148,30 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def _short_means(windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+    """As `MiniLM._means`, of few words, without torch."""
+    words, bert = _short_bert()
+    start, end = _tokenizer().encode("").ids
+    means = [bert(words[[start, *window, end]]).mean(axis=0) for window in windows]
+    return np.array(means, np.float32)
+
+
+@cache
+def _short_bert() -> tuple[npt.NDArray[np.float32], ShortBert]:
+    """Word vectors (words, 384) and layers, in float32."""
+    from safetensors.numpy import load_file
+
+    heads, epsilon = _shape()
+    weights = load_file(_folder() / "model.safetensors")
+    return weights["embeddings.word_embeddings.weight"], ShortBert(weights, heads, epsilon)
+
+
+def _shape() -> tuple[int, float]:
+    """Heads of a layer, and what is added to a variance."""
+    config = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
+    return config["num_attention_heads"], config["layer_norm_eps"]
+
+
 @cache
 def _bert() -> tuple[Any, Bert]:
     """Word vectors (words, 384) and layers, in bfloat16 where the processor computes in it.
@@ -154,9 +181,8 @@ def _bert() -> tuple[Any, Bert]:
     import torch
     from safetensors.torch import load_file
 
-    config = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
     dtype = torch.bfloat16 if has_bfloat16() else torch.float32
     read = load_file(str(_folder() / "model.safetensors")).items()
     weights = {name: weight.to(dtype) for name, weight in read if weight.is_floating_point()}
-    bert = Bert(weights, config["num_attention_heads"], config["layer_norm_eps"])
+    bert = Bert(weights, *_shape())
     return weights["embeddings.word_embeddings.weight"], bert
