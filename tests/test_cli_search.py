@@ -168,7 +168,7 @@ def test_a_search_loads_neither_scheduler_nor_parsers(store: str) -> None:
     """The command starts fast: what it does not need is not imported."""
     program = (
         "import sys; from cli.main import run; code = run(sys.argv[1:]);"
-        "heavy = {'prefect', 'pymupdf', 'unstructured', 'torch', 'transformers'} & set(sys.modules);"
+        "heavy = {'prefect', 'pymupdf', 'unstructured', 'torch', 'transformers', 'pandas'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else code)"
     )
     done = subprocess.run(

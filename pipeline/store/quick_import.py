@@ -1,8 +1,8 @@
 """Imports LanceDB without pandas, and without what its REST client would prepare: checks of 366 calls, 300 models.
 
-They take half of the import, most of a second of every command. No call of that client is ever made: docmill knows files
-and buckets. The models are prepared when they are first used, and pandas is imported by the first table that becomes one
-of its own.
+They take half of the import, most of a second of every command. No call of that client is ever made: docmill knows
+files and buckets. The models are prepared when they are first used, and pandas is imported when a table becomes one of
+its own.
 """
 
 from __future__ import annotations
