@@ -111,6 +111,21 @@ def test_vectors_are_the_library_s_own(folder: Path, model: PageModel, tmp_path:
         np.testing.assert_allclose(other.vectors.astype(np.float32), wanted, atol=2e-3)
 
 
+def test_one_at_a_time_is_eight_at_a_time(folder: Path, tmp_path: Path) -> None:
+    """Order is kept, padding leaves no trace, rows are of unit length, and no two pages are alike."""
+    shapes = list(SIZES.values())
+    pages = [noisy(tmp_path / f"{seed}.png", shapes[seed % 3], seed) for seed in range(8)]
+    one, eight = (
+        [found.vectors.astype(np.float32) for found in LatePages(from_folder(folder), pictures=n).embed_pages(pages)]
+        for n in (1, 8)
+    )
+
+    for alone, together in zip(one, eight, strict=True):
+        np.testing.assert_allclose(alone, together, atol=2e-3)
+        np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=2e-3)
+    assert len({rows.tobytes() for rows in eight}) == 8
+
+
 def test_a_page_that_is_no_whole_patches_is_padded_as_the_library_does(
     checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
