@@ -1,5 +1,6 @@
 """OCR against RapidOCR as it comes, on pages with known text: pages a second, character errors, turned pages, scripts.
 
+    python -m benchmarks ocr                     # pages a second, into the table of benchmarks/README.md
     python -m benchmarks.ocr DATA [speed|turned|scripts]
 
 `speed` reads every page with both, one after the other, three times over; ratios are of the same pages in the same run.
@@ -11,7 +12,6 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from benchmarks.ocr_pages import Page, pages, script_pages
+from benchmarks.pairs import Compared, Took
+from benchmarks.pairs import timed as time_of
 from pipeline.embed.ocr import Ocr
 from pipeline.embed.ocr_engine import has_openvino
 
@@ -30,9 +32,9 @@ Read = Callable[[Page], str]
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Seconds for the pages, and characters read wrongly of all."""
+    """What the pages took, and characters read wrongly of all."""
 
-    seconds: float
+    took: Took
     wrong: int
     all: int
 
@@ -53,26 +55,45 @@ def theirs() -> Read:
 
 
 def timed(read: Read, page: Page) -> Timed:
-    started = time.perf_counter()
-    text = " ".join(read(page).split())
-    return Timed(time.perf_counter() - started, Levenshtein.distance(text, page.text), len(page.text))
+    texts: list[str] = []
+    took = time_of(lambda: texts.append(read(page)))
+    text = " ".join(texts[0].split())
+    return Timed(took, Levenshtein.distance(text, page.text), len(page.text))
 
 
-def speed(data: Path, folder: Path) -> None:
+def ocr(data: Path, pairs: int) -> list[Compared]:
+    """Pages a second, with the character error rates of both."""
+    with tempfile.TemporaryDirectory() as name:
+        made = pages(data, Path(name))
+        found = in_turns(made, pairs)
+    sums = [{name: _sum(runs) for name, runs in pair.items()} for pair in found]
+    rates = {name: one.cer for name, one in sums[0].items()}
+    note = f"{len(made)} pages, errors {rates['docmill']:.2f} and {rates['RapidOCR']:.2f} % of characters"
+    both = [(pair["docmill"].took, pair["RapidOCR"].took) for pair in sums]
+    return [Compared("ocr", f"printed pages, {_runtime()}", "RapidOCR as it comes", 2.5, both, note)]
+
+
+def in_turns(made: Sequence[Page], pairs: int) -> list[dict[str, list[Timed]]]:
     """Each page by one and then by the other, so that whatever else the machine does falls on both."""
-    made = pages(data, folder)
     readers = {"docmill": ours(Ocr()), "RapidOCR": theirs()}
     for read in readers.values():
         read(made[-1])  # loads the models
-    pairs: list[dict[str, list[Timed]]] = []
-    for number in range(PAIRS):
+    result: list[dict[str, list[Timed]]] = []
+    for number in range(pairs):
         found: dict[str, list[Timed]] = {name: [] for name in readers}
         for page in made:
             for name in sorted(readers, reverse=bool(number % 2)):
                 found[name].append(timed(readers[name], page))
-        pairs.append(found)
-        print(f"pair {number + 1}: {_ratio(found):.2f}", flush=True)
-    print(f"\nruntime: {'OpenVINO' if has_openvino() else 'ONNX Runtime'}; {len(made)} pages, {PAIRS} pairs")
+        result.append(found)
+        print(f"  pair {number + 1}: {_ratio(found):.2f}", flush=True)
+    return result
+
+
+def speed(data: Path, folder: Path) -> None:
+    """A table of the pages."""
+    made = pages(data, folder)
+    pairs = in_turns(made, PAIRS)
+    print(f"\nruntime: {_runtime()}; {len(made)} pages, {PAIRS} pairs")
     print("| page | docmill s | RapidOCR s | ratio | docmill CER % | RapidOCR CER % |\n|---|---|---|---|---|---|")
     for i, page in enumerate(made):
         print(_line(page.name, [{name: [runs[i]] for name, runs in pair.items()} for pair in pairs]))
@@ -105,15 +126,20 @@ def scripts(_: Path, folder: Path) -> None:
 
 
 def _sum(runs: Sequence[Timed]) -> Timed:
-    return Timed(sum(run.seconds for run in runs), sum(run.wrong for run in runs), sum(run.all for run in runs))
+    took = Took(sum(run.took.clock_s for run in runs), sum(run.took.cpu_s for run in runs))
+    return Timed(took, sum(run.wrong for run in runs), sum(run.all for run in runs))
 
 
 def _ratio(found: dict[str, list[Timed]]) -> float:
-    return _sum(found["RapidOCR"]).seconds / _sum(found["docmill"]).seconds
+    return _sum(found["RapidOCR"]).took.clock_s / _sum(found["docmill"]).took.clock_s
+
+
+def _runtime() -> str:
+    return "OpenVINO" if has_openvino() else "ONNX Runtime"
 
 
 def _line(name: str, pairs: Sequence[dict[str, list[Timed]]]) -> str:
-    seconds = {who: float(np.median([_sum(pair[who]).seconds for pair in pairs])) for who in pairs[0]}
+    seconds = {who: float(np.median([_sum(pair[who]).took.clock_s for pair in pairs])) for who in pairs[0]}
     cer = {who: _sum(pairs[0][who]).cer for who in pairs[0]}
     ratio = statistics.median(map(_ratio, pairs))
     return (

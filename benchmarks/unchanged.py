@@ -1,5 +1,6 @@
 """A second run with nothing changed, against the first and against merely walking and hashing the files.
 
+    python -m benchmarks unchanged                     # into the table of benchmarks/README.md
     python -m benchmarks.unchanged                     # 10,000 files
     python -m benchmarks.unchanged --files 2000 --pairs 5
 
@@ -13,17 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import ingest
+from benchmarks.pairs import Compared, Took, timed
 
 WORDS = ("tide", "wheel", "sluice", "gate", "mill", "stone", "flour", "river", "water", "grain", "harbour", "ledger")
 WALK = """
@@ -33,20 +32,13 @@ for folder, _, names in os.walk(sys.argv[1]):
         with open(os.path.join(folder, name), "rb") as file:
             hashlib.sha256(file.read()).hexdigest()
 """
+FILES = 10_000
 MOST_OF_FIRST, MOST_OF_WALK = 0.03, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """Seconds by the clock, and of processors by a process and all that it waited for."""
-
-    clock_s: float
-    cpu_s: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--files", type=int, default=FILES)
     parser.add_argument("--pairs", type=int, default=7)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -57,6 +49,28 @@ def main() -> None:
         ingest(home / "store-of-one", home / "one")
         runs = [measure(home) for _ in range(given.pairs)]
     raise SystemExit(report(given.files, first, runs))
+
+
+def compare(_: Path, pairs: int) -> list[Compared]:
+    """Whole processes, and the files alone: less what the same processes take over a single file."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        write(home / "many", FILES)
+        write(home / "one", 1)
+        ingest(home / "store", home / "many")
+        ingest(home / "store-of-one", home / "one")
+        runs = [measure(home) for _ in range(pairs)]
+    alone = [(_less(run["run"], run["run of one"]), _less(run["walk"], run["walk of one"])) for run in runs]
+    whole = [(run["run"], run["walk"]) for run in runs]
+    beside, asked = "walking and hashing", round(1 / 1.5, 2)
+    return [
+        Compared("unchanged", f"a run over {FILES:,} unchanged files, less its start", beside, asked, alone),
+        Compared("unchanged, with starts", "the same, whole processes", beside, 0.0, whole),
+    ]
+
+
+def _less(took: Took, start: Took) -> Took:
+    return Took(max(took.clock_s - start.clock_s, 1e-3), max(took.cpu_s - start.cpu_s, 1e-3))
 
 
 def write(folder: Path, files: int) -> None:
@@ -87,12 +101,6 @@ def walk(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", WALK, str(folder)], check=True)
 
 
-def timed(action: Callable[[], None]) -> Took:
-    clock, cpu = time.perf_counter(), _of_children()
-    action()
-    return Took(time.perf_counter() - clock, _of_children() - cpu)
-
-
 def report(files: int, first: Took, runs: Sequence[Mapping[str, Took]]) -> int:
     """Print the medians and their ratios; gives the exit code."""
     print(f"{files:,} files, medians of {len(runs)} interleaved runs, seconds")
@@ -109,11 +117,6 @@ def report(files: int, first: Took, runs: Sequence[Mapping[str, Took]]) -> int:
         print(f" {run / walked:.1f}", flush=True)
         failed = int(run > MOST_OF_FIRST * took or work > MOST_OF_WALK * files_only)
     return failed
-
-
-def _of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

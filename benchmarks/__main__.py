@@ -1,0 +1,98 @@
+"""How fast docmill is beside what stands for the same work: one table, rewritten into `benchmarks/README.md`.
+
+    python -m benchmarks                       # embed, pdf, cold: some minutes
+    python -m benchmarks ocr write --pairs 5   # parts by name, or all
+    python -m benchmarks all --dry-run         # print the table, leave the page
+
+Parts: embed, ocr, pdf, write, unchanged, ingest (docmill beside another system, in turns), and cold (whole commands, by
+the clock). A part that was not run keeps its line. Ends with 1 if a part misses what is asked of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.cold import Cold
+from benchmarks.pairs import Compared
+
+DATA = Path("../shared/data/dev")
+PAGE = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- speed -->", "<!-- /speed -->"
+QUICK = ("embed", "pdf", "cold")
+PARTS: Mapping[str, str] = {  # name -> "module:function"; in the order of the table
+    "ingest": "benchmarks.whole:ingest",
+    "embed": "benchmarks.speed:embed",
+    "ocr": "benchmarks.ocr:ocr",
+    "pdf": "benchmarks.speed:pdf",
+    "write": "benchmarks.speed:write",
+    "unchanged": "benchmarks.unchanged:compare",
+    "cold": "benchmarks.cold:cold",
+}
+HEAD = (
+    "| part | docmill beside | times as fast, by the clock | by processor time | asked | seconds | measured |",
+    "|---|---|---|---|---|---|---|",
+)
+
+Result = Compared | Cold
+Part = Callable[[Path, int], Sequence[Result]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "all", []], help="default: " + " ".join(QUICK))
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--dry-run", action="store_true", help="leave benchmarks/README.md as it is")
+    given = parser.parse_args()
+    names = tuple(PARTS) if "all" in given.parts else given.parts or QUICK
+    results: list[Result] = []
+    for name in (name for name in PARTS if name in names):
+        print(f"{name}:", flush=True)
+        found = _part(name)(given.data.resolve(), given.pairs)
+        print("\n".join(map(line, found)), flush=True)
+        results += found
+    if not given.dry_run:
+        PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    missed = [result.part for result in results if not result.is_met]
+    raise SystemExit(f"missed: {', '.join(missed)}" if missed else 0)
+
+
+def rewritten(page: str, results: Sequence[Result]) -> str:
+    """The page with these results in its table; other lines are kept, all in the order of the parts."""
+    before, _, rest = page.partition(BEGIN)
+    table, _, after = rest.partition(END)
+    kept = {text.split("|")[1].strip(): text for text in table.splitlines()[3:] if text.startswith("|")}
+    lines = kept | {result.part: line(result) for result in results}
+    order = {name: place for place, name in enumerate(PARTS)}
+    body = sorted(lines, key=lambda part: order[part.partition(" ")[0].strip("*")])
+    return "\n".join([f"{before}{BEGIN}", *HEAD, *(lines[part] for part in body), f"{END}{after}"])
+
+
+def line(result: Result) -> str:
+    """One line of the table."""
+    when = f"{dt.date.today()}, {os.cpu_count()} cores"
+    if isinstance(result, Cold):
+        seconds = (
+            f"**{result.middle_s:.1f}** ({result.least_s:.1f} to {result.most_s:.1f}), {result.cpu_s:.1f} processor"
+        )
+        return f"| {result.part} | {result.work} | | | {result.most_asked_s:g} s | {seconds} | {when} |"
+    ours, theirs = result.seconds
+    work = f"{result.work}: {result.beside}" + f"; {result.note}" * bool(result.note)
+    ratios = f"**{result.clock.middle:.2f}** ({result.clock.least:.2f} to {result.clock.most:.2f}) | {result.cpu}"
+    count = f", {len(result.pairs)} pair{'s' * (len(result.pairs) > 1)}"
+    return f"| {result.part} | {work} | {ratios} | {result.asked:g} | {ours:.1f}, {theirs:.1f} | {when}{count} |"
+
+
+def _part(name: str) -> Part:
+    module, _, function = PARTS[name].partition(":")
+    part: Part = getattr(import_module(module), function)
+    return part
+
+
+if __name__ == "__main__":
+    main()
