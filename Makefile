@@ -7,7 +7,7 @@ READY := $(VENV)/.docmill-ready
 JOBS ?= 2
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: demo test check fix bench clean install
+.PHONY: demo test check fix bench bench-found clean install
 .DEFAULT_GOAL := demo
 
 install: $(READY)
@@ -46,10 +46,14 @@ fix: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# How fast: rewrites the table in benchmarks/README.md; `make bench PARTS=all` measures every part, hours on a small machine.
 bench: $(READY)
-	@$(BIN)/python -m benchmarks.text
+	@$(BIN)/python -m benchmarks $(PARTS)
+
+# What is found.
+bench-found: $(READY)
+	@$(BIN)/python -m benchmarks.found
 	@$(BIN)/python -m benchmarks.photos
-	@$(BIN)/python -m benchmarks.report_pages
 
 clean:
 	rm -rf $(VENV) docmill-data docmill-server build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -20,7 +20,6 @@ import numpy as np
 
 from benchmarks.measure import Gold, distinct, file_name, ingest, load_gold, search, summary, write_queries
 from benchmarks.photos import DATA, NOT_FOUND, Photos, Ranks, line, read_photos
-from benchmarks.text import write_documents
 
 LEAST_FOUND, MOST_LOST = 0.5, 0.02
 HITS = "30"
@@ -47,6 +46,15 @@ def main() -> None:
 
 
 WAYS: Mapping[str, tuple[str, ...]] = {"--modality text": ("--modality", "text"), "no filter": ()}
+
+
+def write_documents(gold: Gold, folder: Path) -> dict[str, str]:
+    """The gold set's documents as text files; gives the document id of each file name."""
+    folder.mkdir()
+    names = {f"{number:05}.txt": id for number, id in enumerate(gold.documents)}
+    for name, id in names.items():
+        (folder / name).write_text(gold.documents[id], encoding="utf-8")
+    return names
 
 
 def find_photos(store: Path, photos: Photos, work: Path) -> Ranks:
