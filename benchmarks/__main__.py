@@ -69,7 +69,7 @@ def rewritten(page: str, results: Sequence[Result]) -> str:
     kept = {text.split("|")[1].strip(): text for text in table.splitlines()[3:] if text.startswith("|")}
     lines = kept | {result.part: line(result) for result in results}
     order = {name: place for place, name in enumerate(PARTS)}
-    body = sorted(lines, key=lambda part: order[part.partition(" ")[0].strip("*")])
+    body = sorted(lines, key=lambda part: order[part.split()[0]])
     return "\n".join([f"{before}{BEGIN}", *HEAD, *(lines[part] for part in body), f"{END}{after}"])
 
 

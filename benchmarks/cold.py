@@ -63,7 +63,7 @@ def cold(_: Path, runs: int) -> list[Cold]:
     return [
         Cold("cold ingest", "`docmill ingest` of one small file, with a temporary Prefect server", 8, ingests),
         Cold("cold search", "`docmill search` in a store of passages", 2, searches),
-        Cold("cold search, pages", "`docmill search` in a store with pictures and pages", 2, of_pages),
+        Cold("cold search (pages)", "`docmill search` in a store with pictures and pages", 2, of_pages),
     ]
 
 

@@ -70,7 +70,7 @@ def pdf(data: Path, pairs: int) -> list[Compared]:
     for workers in dict.fromkeys((os.cpu_count() or 1, 1)):
         with tempfile.TemporaryDirectory() as name, Sandbox(workers, Limits()) as sandbox:
             found = in_turns(lambda: _parse(sandbox, files, Path(name)), theirs, pairs)
-        part = f"pdf, {workers} worker{'s' * (workers > 1)}"
+        part = f"pdf ({workers} worker{'s' * (workers > 1)})"
         compared.append(
             Compared(part, "born-digital PDFs", '`get_text("dict")` in one process', 0.4, found, f"{pages} pages")
         )

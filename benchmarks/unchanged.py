@@ -65,7 +65,7 @@ def compare(_: Path, pairs: int) -> list[Compared]:
     beside, asked = "walking and hashing", round(1 / 1.5, 2)
     return [
         Compared("unchanged", f"a run over {FILES:,} unchanged files, less its start", beside, asked, alone),
-        Compared("unchanged, with starts", "the same, whole processes", beside, 0.0, whole),
+        Compared("unchanged (with starts)", "the same, whole processes", beside, 0.0, whole),
     ]
 
 
