@@ -21,7 +21,7 @@ from pipeline.parse.pdf_extras import AttachmentWriter, FormField, form_fields, 
 from pipeline.parse.pdf_library import pymupdf
 from pipeline.parse.pdf_order import Row, rows, rows_in_order
 from pipeline.parse.pdf_page import Content, Line, read_content
-from pipeline.parse.pdf_pictures import PictureTaker, page_image, repeated_sizes, too_large
+from pipeline.parse.pdf_pictures import PictureTaker, find_listed, page_image, too_large
 from pipeline.parse.pdf_signals import find_figures, page_signals
 from pipeline.parse.pdf_tables import FoundTable, find_tables
 from pipeline.parse.pdf_text import body_type, paragraphs, to_part
@@ -47,6 +47,7 @@ class _Reading:
     work_dir: Path
     pictures: PictureTaker
     attachments: AttachmentWriter
+    pictured: frozenset[int]  # pages that are known to name pictures
     types: Counter[tuple[float, bool]] = field(default_factory=Counter)
     text_bytes: int = 0
 
@@ -60,11 +61,13 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
     with _open(blob, options) as doc:
         info = _info(doc)
         yield info
+        listed = find_listed(doc)
         reading = _Reading(
             options,
             work_dir,
-            PictureTaker(work_dir, options.limits, repeated_sizes(doc)),
+            PictureTaker(work_dir, options.limits, listed.repeated),
             AttachmentWriter(work_dir, options.limits),
+            listed.pictured,
         )
         read = 0
         for number in range(options.first_page, doc.page_count + 1):
@@ -146,7 +149,7 @@ def _page_events(doc: pymupdf.Document, number: int, reading: _Reading) -> Itera
     pymupdf.TOOLS.reset_mupdf_warnings()
     try:
         page = doc.load_page(number - 1)
-        content = read_content(page)
+        content = read_content(page, number in reading.pictured)
         yield from _read_page(page, content, number, reading)
         yield from _attached(reading, number, page=page)
     except MUPDF_ERRORS as error:

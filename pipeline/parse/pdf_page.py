@@ -92,13 +92,16 @@ class Content:
         return max(self.width * self.height, 1.0)
 
 
-def read_content(page: pymupdf.Page) -> Content:
-    """Lines, drawings and placed pictures of a page. Raises what MuPDF raises (RuntimeError, ValueError)."""
+def read_content(page: pymupdf.Page, pictured: bool = False) -> Content:
+    """Lines, drawings and placed pictures of a page. Raises what MuPDF raises (RuntimeError, ValueError).
+
+    A page whose resources are known to name pictures (`pictured`) is interpreted once less.
+    """
     width, height = float(page.rect.width), float(page.rect.height)
     turn = page.rotation_matrix if page.rotation else None
-    textpage = page.get_textpage(flags=FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
-    placed: list[Placed] = []
-    if textpage.extractIMGINFO():
+    placed = _placed(page, turn) if pictured else []
+    textpage = page.get_textpage(flags=FLAGS if placed else FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
+    if not placed and textpage.extractIMGINFO():
         placed = _placed(page, turn)
         textpage = page.get_textpage(flags=FLAGS)  # without pictures, which would be decoded
     found, hidden = _lines(page.get_text("dict", textpage=textpage), turn, width, height)

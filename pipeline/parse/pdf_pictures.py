@@ -38,6 +38,14 @@ Key = tuple[int, int, int, int]
 Show = Callable[[], pymupdf.DisplayList]  # makes the page's display list when it is first asked
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Pixel sizes of pictures that many of the first pages refer to (logos), and the numbers of pages that name any."""
+
+    repeated: frozenset[tuple[int, int]]
+    pictured: frozenset[int]
+
+
 @dataclass(slots=True)
 class PictureTaker:
     """Writes the pictures of one document below `work_dir`, each once, at most `limits.pictures`."""
@@ -137,12 +145,13 @@ def page_image(show: Show, content: Content, dpi: int, limits: Limits, path: Pat
     return PageImage(path, pixels.width, pixels.height, content.width, content.height)
 
 
-def repeated_sizes(doc: pymupdf.Document, pages: int = 200) -> frozenset[tuple[int, int]]:
-    """Pixel sizes of pictures that many of the first pages refer to (logos); contents are not interpreted.
+def find_listed(doc: pymupdf.Document, pages: int = 200) -> Listed:
+    """What the resources of the first pages say; contents are not interpreted.
 
     Pages that share one resource dictionary count once, because it lists pictures a page does not show.
     """
     looked = min(pages, doc.page_count)
+    pictured = set()
     holders: dict[tuple[int, int], set[str]] = {}
     for number in range(looked):
         try:
@@ -151,9 +160,12 @@ def repeated_sizes(doc: pymupdf.Document, pages: int = 200) -> frozenset[tuple[i
         except (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase):
             continue
         name = owner[1] if owner[0] == "xref" else "inherited" if owner[0] == "null" else f"page {number}"
+        if images:
+            pictured.add(number + 1)
         for image in images:
             holders.setdefault((image[2], image[3]), set()).add(name)
-    return frozenset(size for size, names in holders.items() if len(names) >= max(3, 0.15 * looked))
+    many = max(3, 0.15 * looked)
+    return Listed(frozenset(size for size, names in holders.items() if len(names) >= many), frozenset(pictured))
 
 
 def caption_of(box: Box, parts: Iterable[Part]) -> str:
