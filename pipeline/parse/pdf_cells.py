@@ -24,15 +24,15 @@ def words_by_line(content: Content) -> Words:
     }
 
 
-def cut(line: Line, words: Words, parted: Callable[[Box, Box], bool]) -> list[Line]:
-    """The line in pieces without space around them, from left to right, cut between neighbours that are `parted`.
+def cut(line: Line, words: Words, places: Callable[[Sequence[Box]], list[int]]) -> list[Line]:
+    """The line in pieces without space around them, from left to right, cut before the words at these `places`.
 
     A line whose words MuPDF tells otherwise than the line itself (right to left, printed twice) stays whole.
     """
     own = words.get(line.place)
     if not own:
         return [line]
-    cuts = [place for place, (left, right) in enumerate(pairwise(own), 1) if parted(left[1], right[1])]
+    cuts = places([box for _, box in own])
     if not cuts and own[0][1][0] - line.flow[0] < 1 > line.flow[2] - own[-1][1][2]:
         return [line]
     if "".join([text for text, _ in own]) != "".join(line.text.split()):
@@ -46,7 +46,7 @@ def cut(line: Line, words: Words, parted: Callable[[Box, Box], bool]) -> list[Li
 def cut_at_gaps(line: Line, words: Words) -> list[Line]:
     """The line cut where the space between two words is wider than the type is high."""
     wide = WIDE * max(line.size, 1.0)
-    return cut(line, words, lambda left, right: right[0] - left[2] > wide)
+    return cut(line, words, lambda boxes: [n for n in range(1, len(boxes)) if boxes[n][0] - boxes[n - 1][2] > wide])
 
 
 def is_gap(left: Line, right: Line) -> bool:

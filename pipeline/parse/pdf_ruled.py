@@ -29,7 +29,7 @@ def cells_of_grid(grid: Grid, lines: Sequence[Line], words: Words) -> list[list[
     Each word goes to the cell its middle is in. A band between two rules is one row, or, where upright rules alone
     part the cells, as many rows as it has rows of text.
     """
-    pieces = [cut(line, words, lambda left, right: _cell(grid, left) != _cell(grid, right)) for line in lines]
+    pieces = [cut(line, words, lambda boxes: _between_cells(grid, boxes)) for line in lines]
     placed = [(_cell(grid, piece.flow), piece) for row in pieces for piece in row]
     if _tears_words(grid, lines, words) or _is_nested(placed, words):
         return None
@@ -39,6 +39,11 @@ def cells_of_grid(grid: Grid, lines: Sequence[Line], words: Words) -> list[list[
     columns = len(grid.xs) - 1
     cells = [texts for _, band in sorted(bands.items()) for texts in _rows_of_band(band, columns)]
     return None if _tears_phrases(pieces) and _is_sparse(cells) else cells
+
+
+def _between_cells(grid: Grid, boxes: Sequence[Box]) -> list[int]:
+    cells = [_cell(grid, box) for box in boxes]
+    return [place for place in range(1, len(cells)) if cells[place] != cells[place - 1]]
 
 
 def _cell(grid: Grid, box: Box) -> Cell:
