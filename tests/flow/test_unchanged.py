@@ -31,5 +31,5 @@ def test_a_run_with_nothing_to_do_loads_no_model_and_no_parser(tmp_path: Path) -
         for _ in range(2)
     )
 
-    assert "'torch'" in first.stdout
+    assert "loaded ['lancedb', 'prefect'" in first.stdout
     assert second.stdout.splitlines()[-1] == "loaded []"
