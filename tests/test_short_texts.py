@@ -1,7 +1,8 @@
-"""Few words are embedded in NumPy: what that computes, and what it spares."""
+"""Few words take a short way to their vectors: what it computes, and what it spares."""
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from subprocess import check_output
@@ -9,12 +10,16 @@ from subprocess import check_output
 import numpy as np
 import pytest
 
-from pipeline.embed.builtin import bert_short
+from pipeline.embed.builtin import bert_short, e5_short
 from pipeline.embed.builtin.e5 import QUERY, e5
+from pipeline.embed.builtin.e5_short import E5Tokens, Tokens, short
+from pipeline.embed.builtin.e5_tokenizer import e5_tokenizer
 from pipeline.embed.builtin.text import minilm
+from pipeline.embed.builtin.windows import encodable
 from pipeline.types import Vectors
 
 QUESTIONS = ["how much energy does the mill make in a year?", "Aal", "水車 は どこ"]
+SIGNS = [32] * 400 + [sign for plane in ((33, 0x3000, 3), (0x3000, 0x1F700, 99)) for sign in range(*plane)]
 WITHOUT_TORCH = """
 import sys
 from pipeline.embed.builtin.pages import BuiltinPages
@@ -44,6 +49,30 @@ def test_few_words_have_the_vectors_that_torch_gives_them(monkeypatch: pytest.Mo
 def test_no_vectors_of_no_texts() -> None:
     """Nothing in, nothing out, with the right width."""
     assert minilm().embed_queries([]).shape == e5().embed([], QUERY).shape == (0, 384)
+
+
+@pytest.mark.models
+def test_tokens_are_those_of_the_whole_tokenizer() -> None:
+    """The pieces that occur in a text are all that matters to it: special names, odd spaces, any script."""
+    chance = random.Random(7)
+    lots = ["".join(chr(chance.choice(SIGNS)) for _ in range(chance.randrange(60))) for _ in range(200)]
+    texts = [
+        encodable(text) for text in ["", "  ", "<s> a </s> <mask> <unk>", "～ a～b", "ﬁ ① \ue000", *QUESTIONS, *lots]
+    ]
+    whole = [e5_tokenizer().encode(text, add_special_tokens=False) for text in texts]
+
+    assert [short(text) for text in texts] == [Tokens(found.ids, found.offsets) for found in whole]
+
+
+@pytest.mark.models
+def test_after_some_text_the_whole_tokenizer_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that goes on has the same ids from it."""
+    tokens = E5Tokens()
+    first = tokens("the mill in May")
+    monkeypatch.setattr(e5_short, "MOST_LETTERS", 0)
+    monkeypatch.setattr(e5_short, "short", None)
+
+    assert tokens("the mill in May") == first
 
 
 @pytest.mark.models

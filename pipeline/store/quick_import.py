@@ -28,7 +28,7 @@ def _unprepared() -> Iterator[None]:
 
     checked, override = pydantic.validate_call, overrides.override
     pydantic.validate_call = as_it_is  # type: ignore[assignment]
-    overrides.override = unread
+    overrides.override = unread  # type: ignore[assignment]
     pydantic.BaseModel.model_config["defer_build"] = True
     try:
         yield

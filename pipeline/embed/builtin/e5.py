@@ -16,9 +16,9 @@ import numpy.typing as npt
 from pipeline.embed.builtin.bert import Bert
 from pipeline.embed.builtin.bert_short import ShortBert, fits
 from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, e5_file
-from pipeline.embed.builtin.e5_tokenizer import e5_tokenizer
+from pipeline.embed.builtin.e5_short import e5_tokens
 from pipeline.embed.builtin.text import unit
-from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
+from pipeline.embed.builtin.windows import has_bfloat16, padded, windows_of
 from pipeline.types import ModelId, Vectors
 
 MAX_TOKENS = POSITIONS - 2  # without the two special tokens, but with the prefix
@@ -55,13 +55,11 @@ class E5:
 
     def ids(self, text: str) -> list[int]:
         """Token ids of the whole text without special tokens and prefix; nothing is cut off."""
-        ids: list[int] = e5_tokenizer().encode(encodable(text), add_special_tokens=False).ids
-        return ids
+        return e5_tokens()(text).ids
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in characters of each token of `ids(text)`."""
-        spans: list[tuple[int, int]] = e5_tokenizer().encode(encodable(text), add_special_tokens=False).offsets
-        return spans
+        return e5_tokens()(text).offsets
 
     def rarity(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
         """How rare each token is in general text, (n,): minus its log probability, from 3 (a comma) to 20."""

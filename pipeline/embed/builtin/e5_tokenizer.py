@@ -30,7 +30,12 @@ def build(file: E5File) -> Tokenizer:
     """
     specials = {*file.specials, *(id for id, (piece, _) in enumerate(file.pieces) if piece == MASK)}
     pieces = [(f" {piece}" if id in specials else piece, score) for id, (piece, score) in enumerate(file.pieces)]
-    tokenizer = Tokenizer(Unigram(pieces, unk_id=file.specials[3], byte_fallback=False))
+    return tokenizer_of(pieces, file.specials[3])
+
+
+def tokenizer_of(pieces: list[tuple[str, float]], unknown: int) -> Tokenizer:
+    """Over these pieces and their scores; the one with the index `unknown` stands for what no piece fits."""
+    tokenizer = Tokenizer(Unigram(pieces, unk_id=unknown, byte_fallback=False))
     tokenizer.normalizer = Sequence([Replace(WAVE, PARKED), Nmt(), NFKC(), Replace(PARKED, WAVE)])
     tokenizer.pre_tokenizer = Splits([WhitespaceSplit(), Metaspace(replacement="▁", prepend_scheme="always")])
     return tokenizer
