@@ -4,8 +4,9 @@
     python -m benchmarks ocr write --pairs 5   # parts by name, or all
     python -m benchmarks all --dry-run         # print the table, leave the page
 
-Parts: embed, ocr, pdf, write, unchanged, ingest (docmill beside another system, in turns), and cold (whole commands, by
-the clock). A part that was not run keeps its line. Ends with 1 if a part misses what is asked of it.
+Parts: ingest, sample (the same of every fifth file), embed, ocr, pdf, write, unchanged (docmill beside another system,
+in turns), and cold (whole commands, by the clock). A part that was not run keeps its line. Ends with 1 if a part misses
+what is asked of it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ BEGIN, END = "<!-- speed -->", "<!-- /speed -->"
 QUICK = ("embed", "pdf", "cold")
 PARTS: Mapping[str, str] = {  # name -> "module:function"; in the order of the table
     "ingest": "benchmarks.whole:ingest",
+    "sample": "benchmarks.whole:sample",
     "embed": "benchmarks.speed:embed",
     "ocr": "benchmarks.ocr:ocr",
     "pdf": "benchmarks.speed:pdf",

@@ -49,8 +49,8 @@ def docmill(*arguments: str) -> Iterator[str]:
         raise SystemExit(f"docmill {arguments[0]} ended with {process.returncode}")
 
 
-def ingest(store: Path, *sources: Path) -> dict[str, Any]:
-    """The report of one `docmill ingest`."""
+def ingest(store: Path, *sources: Path | str) -> dict[str, Any]:
+    """The report of one `docmill ingest`; options may stand among the sources."""
     *_, last = docmill("ingest", *map(str, sources), "--store", str(store), "--json")
     report: dict[str, Any] = json.loads(last)
     return report

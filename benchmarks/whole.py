@@ -1,16 +1,19 @@
 """A whole ingest of a mixed corpus beside `naive.py`, each a command of its own: `python -m benchmarks ingest`.
 
-The naive pipeline reads what PyMuPDF opens of the same files, and by OCR the very pages that docmill read by OCR in the
-first run, photographs' words included. What it cannot open (mail, ODF, HEIC) is not counted against it.
+The naive pipeline reads what PyMuPDF opens of the same files, and by OCR the very pages that docmill read by OCR. What
+it cannot open (mail, ODF, HEIC) is not counted against it.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,27 +22,40 @@ import pymupdf
 from benchmarks.measure import docmill
 from benchmarks.measure import ingest as run_ingest
 from benchmarks.naive import Index
-from benchmarks.pairs import Compared, in_turns
+from benchmarks.pairs import Compared, timed
 from pipeline.store import open_store
 
 Read = set[tuple[str, int]]  # path, page
 
 
-def ingest(data: Path, pairs: int) -> list[Compared]:
-    """Into a new store each time."""
-    corpus = data / "corpus"
+def ingest(data: Path, pairs: int, every: int = 1) -> list[Compared]:
+    """Into a new store each time; with `every` each so-and-so-many-th file alone."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        numbers = iter(range(pairs))
-        first = home / "first"
-        print(f"  {run_ingest(first, corpus)}", flush=True)
-        read = home / "read.json"
-        read.write_text(json.dumps(sorted(pages_read(first))), encoding="utf-8")
-        found = in_turns(
-            lambda: run_ingest(home / f"store-{next(numbers)}", corpus), lambda: _naive(corpus, read), pairs, warm=False
-        )
-        note = f"{len(json.loads(read.read_text()))} pages by OCR in both"
-    return [Compared("ingest", "a mixed corpus, by the command", "`naive.py`", 3.0, found, note)]
+        corpus = home / "corpus"
+        for path in sorted(path for path in (data / "corpus").rglob("*") if path.is_file())[::every]:
+            copy = corpus / path.relative_to(data / "corpus")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        read, found = home / "read.json", []
+        for number in range(pairs):
+            ours = timed(partial(_docmill, home / f"store-{number}", corpus))
+            if not number:
+                read.write_text(json.dumps(sorted(pages_read(home / "store-0"))), encoding="utf-8")
+            found.append((ours, timed(partial(_naive, corpus, read))))
+            print(f"  pair {number + 1}: {found[-1][1].clock_s / ours.clock_s:.2f}", flush=True)
+        files = sum(path.is_file() for path in corpus.rglob("*"))
+        note = f"{files} files, {len(json.loads(read.read_text()))} pages by OCR in both"
+    return [Compared("ingest", "a mixed corpus, whole commands", "`naive.py`", 3.0, found, note)]
+
+
+def sample(data: Path, pairs: int) -> list[Compared]:
+    """Every fifth file, which takes minutes and not hours."""
+    return [replace(found, part="sample") for found in ingest(data, pairs, every=5)]
+
+
+def _docmill(store: Path, corpus: Path) -> None:
+    print(f"  {run_ingest(store, corpus, '--profile')}", flush=True)
 
 
 def pages_read(folder: Path) -> Read:
