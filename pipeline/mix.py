@@ -14,7 +14,6 @@ from pipeline.score import Fused, combine, fuse
 from pipeline.types import Modality
 
 K = 60  # of reciprocal rank fusion
-PAGES_KEPT = 0.95  # the best page that stands out is fifth at the latest; a picture, which fewer legs speak for, eighth
 Scored = Sequence[tuple[str, float]]  # (id, score), best first
 Ranking = list[tuple[str, float]]  # (id, fused score), best first
 
@@ -78,8 +77,8 @@ def mix(
     that knows nothing of a page must not push down what another one finds. Across kinds: places go by the joint ranks
     of cosine and of BM25. Under models whose pictures always have lower cosines than texts no picture would get a
     place, so some places are kept for pictures if the best one stands out among pictures as much as the best text does
-    among texts. So it is with pages, whose one vector is a mean over all that stands there, beside passages. Without
-    `one_scale` cosines of pictures and texts say nothing of each other: then places are always kept for pictures.
+    among texts. Without `one_scale` cosines of pictures and texts say nothing of each other: then such places are
+    always kept.
     """
     on = {leg: ids for leg, ids in legs.items() if weights.get(leg, 1.0) > 0 and ids}
     words = words if weights.get("bm25", 1.0) > 0 else {}
@@ -90,10 +89,8 @@ def mix(
     first = _joint(on if one_scale else {leg: ids for leg, ids in on.items() if leg != "image"}, words, weights)
     known = set(first)
     first += [id for ids in order.values() for id in ids if id not in known]
-    texts, pages, pictures = (on.get(leg, ()) for leg in ("text", "page", "image"))
-    if stands_out(pages) >= stands_out(texts):
-        first = [id for id, _ in keep_places(first, order.get("page", []), PAGES_KEPT * weights.get("page", 1.0))]
-    kept = order.get("image", []) if not one_scale or stands_out(pictures) >= stands_out([*texts, *pages]) else []
+    pictures, texts = on.get("image", ()), [*on.get("text", ()), *on.get("page", ())]
+    kept = order.get("image", []) if not one_scale or stands_out(pictures) >= stands_out(texts) else []
     return share_places(keep_places(first, kept, weights.get("image", 1.0)), order)
 
 

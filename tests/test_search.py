@@ -210,19 +210,6 @@ def test_a_model_whose_pictures_score_low_still_shows_one() -> None:
     assert ranking[:10] == ["t00", "t01", "t02", "t03", "t04", "t05", "t06", "p0", "t07", "p1"]
 
 
-def test_a_page_that_stands_out_among_pages_keeps_a_place() -> None:
-    """A page's vector is a mean over all that it says: below all passages' cosines the best page comes fifth, no other
-    kind of row is lost, and pages that are all alike get none."""
-    texts = [(f"t{n:02}", 0.8 - n / 1000) for n in range(50)]
-    pages = [("p0", 0.5), *((f"p{n}", 0.3) for n in range(1, 9))]
-    alike = [(f"p{n}", 0.5 - n / 1000) for n in range(9)]
-    first, second = ([id for id, _ in mix({"text": texts, "page": found}, {}, {})] for found in (pages, alike))
-
-    assert first[:6] == ["t00", "t01", "t02", "t03", "p0", "t04"]
-    assert len(first) == 59
-    assert second[:50] == [id for id, _ in texts]
-
-
 def test_a_photo_without_words_is_not_behind_figures_with_some(tmp_path: Path) -> None:
     """What is seen counts for a picture without words: figures that look otherwise and share a word come behind it."""
     figures = {f"figure-{n}": image("whale rope rope rope", f"figure {n} of the whale") for n in range(9)}
