@@ -35,14 +35,27 @@ sys.exit("torch" in sys.modules or "transformers" in sys.modules)
 @pytest.mark.models
 def test_few_words_have_the_vectors_that_torch_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """NumPy and torch agree to a cosine of .9999 in both built-in text models, one by one and together."""
+    monkeypatch.setattr(bert_short.few_words, "hold", bool)
     few = [vectors(model) for model in ("minilm", "e5")]
-    monkeypatch.setattr(bert_short, "MOST_TOKENS", 0)
-    monkeypatch.setattr(bert_short, "MOST_WITHOUT_TORCH", 0)
+    monkeypatch.setattr(bert_short.few_words, "hold", lambda _: False)
     many = [vectors(model) for model in ("minilm", "e5")]
 
     for ours, theirs in zip(few, many, strict=True):
         assert (ours * theirs).sum(axis=1).min() > 0.9999
         assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+
+
+def test_a_process_that_goes_on_uses_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of all calls are counted together; with torch there none go the short way, and empty windows never."""
+    words = bert_short.FewWords()
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "torch", raising=False)
+        held = [words.hold([[1] * 198]), words.hold([[1] * 298, []]), words.hold([]), words.hold([[1] * 9])]
+    monkeypatch.setitem(sys.modules, "torch", sys)
+    beside = bert_short.FewWords().hold([[1]])
+
+    assert held == [True, True, False, False]
+    assert not beside
 
 
 @pytest.mark.models

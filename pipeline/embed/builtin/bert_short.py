@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-MOST_TOKENS = 64  # of all windows together, above which torch is quicker
-MOST_WITHOUT_TORCH = 512  # the same, its import counted
+MOST_TOKENS = 512  # of a process; torch takes a third of the time for each, and its import counts no more after so many
 
 Array = npt.NDArray[np.float32]
 
@@ -76,7 +75,19 @@ def gelu(values: Array) -> Array:
     return values * share.astype(np.float32)
 
 
-def fits(windows: Sequence[Sequence[int]]) -> bool:
-    """Whether these windows of token ids, without special tokens, are few enough to be quicker here than in torch."""
-    most = MOST_TOKENS if "torch" in sys.modules else MOST_WITHOUT_TORCH
-    return 0 < sum(len(window) + 2 for window in windows) <= most
+class FewWords:
+    """How many words a process has had embedded without torch. The one of the process is `few_words`."""
+
+    def __init__(self) -> None:
+        self._tokens = 0
+
+    def hold(self, windows: Sequence[Sequence[int]]) -> bool:
+        """Whether these windows of token ids (no special ones) are to be embedded here; then they are counted."""
+        tokens = sum(len(window) + 2 for window in windows)
+        if not tokens or "torch" in sys.modules or self._tokens + tokens > MOST_TOKENS:
+            return False
+        self._tokens += tokens
+        return True
+
+
+few_words = FewWords()

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed.builtin.bert import Bert
-from pipeline.embed.builtin.bert_short import ShortBert, fits
+from pipeline.embed.builtin.bert_short import ShortBert, few_words
 from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, e5_file
 from pipeline.embed.builtin.e5_short import e5_tokens
 from pipeline.embed.builtin.text import unit
@@ -84,7 +84,7 @@ class E5:
         owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
         summed = np.zeros((len(cut), DIM), np.float32)
         windows = [window for own in cut for window in own]
-        if fits(windows):
+        if few_words.hold(windows):
             np.add.at(summed, owner, [_short_states(window).sum(axis=0) for window in windows])
             return unit(summed)
         for batch, states, mask in self._run(windows):
@@ -96,7 +96,7 @@ class E5:
 
         Raises ValueError if a window holds more than `MAX_TOKENS` ids.
         """
-        if fits(windows):
+        if few_words.hold(windows):
             return [_short_states(window)[1:-1] for window in windows]
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, DIM), np.float32)] * len(windows)
         for batch, states, _ in self._run(windows):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from pipeline.embed.builtin.bert import Bert
-from pipeline.embed.builtin.bert_short import ShortBert, fits
+from pipeline.embed.builtin.bert_short import ShortBert, few_words
 from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
@@ -94,7 +94,7 @@ class MiniLM:
 
     def _means(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Mean over [CLS], content and [SEP] of each window, (n, 384)."""
-        if fits(windows):
+        if few_words.hold(windows):
             return _short_means(windows)
         found = np.zeros((len(windows), DIM), dtype=np.float32)
         for batch, states, mask in self._run(windows):
