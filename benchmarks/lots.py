@@ -12,6 +12,11 @@ from pipeline.types import DocumentRecord, Row
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
+def documents(rows: Sequence[Row], size: int, first: int) -> dict[str, Sequence[Row]]:
+    """Rows of documents of `size` rows each, by URI; `first` is the number of the first document."""
+    return {f"lot://{first + start // size:06}": rows[start : start + size] for start in range(0, len(rows), size)}
+
+
 def commit(store: Store, path: Path, documents: Mapping[str, Sequence[Row]]) -> None:
     """The rows of documents, by URI, in one commit, by way of a row file at `path`."""
     records = [DocumentRecord(uri, doc_id(uri), "indexed") for uri in documents]

@@ -16,7 +16,6 @@ Exact MaxSim over vectors held in memory and the search, as a program gets it, t
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,11 +27,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.lots import commit, documents
 from pipeline.config import SearchWeights
 from pipeline.score import maxsim
 from pipeline.search import Scope, Searcher
-from pipeline.store import Models, RowFile, Store, doc_id, open_store
-from pipeline.types import DocumentRecord, ModelId, QueryTokens, Row, Vectors
+from pipeline.store import Models, Store, open_store
+from pipeline.types import ModelId, QueryTokens, Row, Vectors
 
 DIM, DENSE_DIM = 128, 384
 VECTORS = range(120, 201)  # of a page
@@ -41,7 +41,6 @@ WORDS, TOPICS, TOPIC_WORDS = 20_000, 60, 400
 PARTS = {"topic": 0.35, "page": 0.35, "word": 0.7, "noise": 0.6}  # lengths, before the sum is made unit
 DOCUMENT_PAGES, COMMIT_PAGES = 50, 1_000
 QUESTIONS = 20
-NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 UNIFIED, PAGES = ModelId("lot", "1", DENSE_DIM, "none"), ModelId("lot-pages", "1", DIM, "none")
 
 
@@ -181,23 +180,12 @@ def fill(folder: Path, world: World, pages: int) -> tuple[Store, str]:
     for first in range(store.count()["page"], pages, COMMIT_PAGES):
         made = [world.page(number) for number in range(first, min(first + COMMIT_PAGES, pages))]
         began = time.perf_counter()
-        _commit(store, folder / "rows.arrow", first, made)
+        commit(store, folder / "rows.arrow", documents(made, DOCUMENT_PAGES, first // DOCUMENT_PAGES))
         writing += time.perf_counter() - began
     began = time.perf_counter()
     with store.writer():
         store.refresh_indexes()
     return store, f"; written in {writing:.0f} s, indexed in {time.perf_counter() - began:.0f} s" if writing else ""
-
-
-def _commit(store: Store, path: Path, first: int, made: Sequence[Row]) -> None:
-    records = []
-    with RowFile.create(path, store.models) as file:
-        for start in range(0, len(made), DOCUMENT_PAGES):
-            name = f"lot://{(first + start) // DOCUMENT_PAGES:06}"
-            records.append(DocumentRecord(name, doc_id(name), "indexed"))
-            file.add(records[-1], made[start : start + DOCUMENT_PAGES], NOW)
-    with store.writer():
-        store.replace(RowFile.open(path), [record.doc_id for record in records])
 
 
 if __name__ == "__main__":
