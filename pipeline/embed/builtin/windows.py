@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-BATCH_TOKENS = 2048  # with padding: 8 texts of 254 tokens, 4 of 510, more of shorter ones
+BATCH_TOKENS = 1024  # with padding: 4 texts of 254 tokens, 2 of 510, more of shorter ones; more do not fit the cache
 BATCH_TEXTS = 32
 
 Batch = tuple[list[int], Any, Any]
