@@ -14,7 +14,6 @@ approximate indexes, and the first ten rows of each leg.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 import os
 import tempfile
@@ -29,12 +28,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `docmill` sets it
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.lots import commit, documents
 from pipeline.config import SearchWeights, Settings
 from pipeline.embed.builtin.text import _folder
 from pipeline.ingest.open import load_both
 from pipeline.search import Answer, Searcher
-from pipeline.store import Models, RowFile, Store, doc_id, legs, open_store
-from pipeline.types import DocumentRecord, ModelId, QueryTokens, Row, Vectors
+from pipeline.store import Models, Store, legs, open_store
+from pipeline.types import ModelId, QueryTokens, Row, Vectors
 
 DIM, TOKEN_DIM = 384, 128
 SHARES = {"image": 0.08, "page": 0.02}  # of all rows; the rest is passages
@@ -42,7 +42,6 @@ PARTS = {"all": 0.35, "topic": 0.6, "own": 0.6, "noise": 0.4}
 WORDS, TOPICS, TOPIC_WORDS = 18_000, 200, 400
 QUESTION_WORDS, PAGE_VECTORS = 8, range(120, 201)
 DOCUMENT_ROWS, COMMIT_ROWS = 25, 5_000
-NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 TARGETS_MS = {"median": 60.0, "p95": 150.0}
 RECALL = 0.97
 WARM = 20  # questions that are not measured: models load, pages are read
@@ -253,9 +252,8 @@ def fill(folder: Path, world: World) -> Store:
     store = open_store(str(folder / "store"), create=Models(UNIFIED, PAGES))
     began = time.perf_counter()
     for first in range(sum(store.count().values()), world.count, COMMIT_ROWS):
-        _commit(
-            store, folder / "rows.arrow", [world.row(n) for n in range(first, min(first + COMMIT_ROWS, world.count))]
-        )
+        made = [world.row(n) for n in range(first, min(first + COMMIT_ROWS, world.count))]
+        commit(store, folder / "rows.arrow", documents(made, DOCUMENT_ROWS, first // DOCUMENT_ROWS))
     written = time.perf_counter() - began
     with store.writer():
         store.refresh_indexes()
@@ -264,17 +262,6 @@ def fill(folder: Path, world: World) -> Store:
         flush=True,
     )
     return store
-
-
-def _commit(store: Store, path: Path, made: Sequence[Row]) -> None:
-    records = []
-    with RowFile.create(path, store.models) as file:
-        for start in range(0, len(made), DOCUMENT_ROWS):
-            name = f"lot://{made[start].ordinal // DOCUMENT_ROWS:06}"
-            records.append(DocumentRecord(name, doc_id(name), "indexed"))
-            file.add(records[-1], made[start : start + DOCUMENT_ROWS], NOW)
-    with store.writer():
-        store.replace(RowFile.open(path), [record.doc_id for record in records])
 
 
 if __name__ == "__main__":
