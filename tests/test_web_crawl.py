@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +34,9 @@ class Web:
 
     def look(self, record: Record) -> Leads:
         self.looked += 1
-        self.kept.unpack(record.sha256, self.folder / "body")
-        text = (self.folder / "body").read_text(errors="replace")
+        body = self.folder / f"body-{threading.get_ident()}"  # several are looked into at once
+        self.kept.unpack(record.sha256, body)
+        text = body.read_text(errors="replace")
         kind = "sitemap" if "<urlset" in text or "<sitemapindex" in text else "page" if "<html" in text else "file"
         links = re.findall(r"<a href='([^']+)'|<url>([^<]+)", text)
         pictures = [[address] for address in re.findall(r"<img src='([^']+)'", text)]
