@@ -46,12 +46,14 @@ Part = Callable[[Path, int], Sequence[Result]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, "all", []], help="default: " + " ".join(QUICK))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {' '.join(QUICK)}")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--dry-run", action="store_true", help="leave benchmarks/README.md as it is")
     given = parser.parse_args()
     names = tuple(PARTS) if "all" in given.parts else given.parts or QUICK
+    if unknown := set(names) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}, all")
     results: list[Result] = []
     for name in (name for name in PARTS if name in names):
         print(f"{name}:", flush=True)
