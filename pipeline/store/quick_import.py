@@ -7,6 +7,7 @@ its own. That methods override what they say they do is LanceDB's own test, whic
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def _without_pandas() -> Iterator[None]:
     finally:
         sys.meta_path.remove(finder)
 
+
+# LanceDB computes on all cores but two, which it keeps for reading: on two cores, in a single thread.
+os.environ.setdefault("LANCE_CPU_THREADS", str(os.cpu_count() or 1))
 
 with _unprepared(), _without_pandas():
     import lancedb  # noqa: F401
