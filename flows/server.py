@@ -45,7 +45,7 @@ def _knock(url: str) -> None:
         with get_client(sync_client=True, httpx_settings={"timeout": ANSWER_S}) as client:
             client.raise_for_api_version_mismatch()
     except (RuntimeError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        if "401" in _reason(error):
+        if "401 Unauthorized" in _reason(error):  # no port of that number
             check = "set PREFECT_API_AUTH_STRING, or serve.auth, to its user:password"
         raise ServerError(f"no usable Prefect server at {url} ({_reason(error)}); {check}") from error
 

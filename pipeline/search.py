@@ -200,7 +200,7 @@ class Searcher:
         if self._reranker is None:
             return ranking, ()
         passages = [id for id, _ in ranking if id.rsplit(":", 2)[-2:-1] == ["text"]][:RERANKED]
-        rows = self.store.fetch(passages)
+        rows = self.store.fetch(passages, ("id", "text"))
         there = [id for id in passages if id in rows]
         scores = self._reranker.scores(query, [rows[id]["text"] or "" for id in there])
         reread = sorted(zip(there, scores, strict=True), key=lambda pair: -pair[1])

@@ -46,28 +46,26 @@ class ColIdefics3(Idefics3PreTrainedModel):  # type: ignore[misc]
         return _embedded(self.linear, self.model(**inputs, use_cache=False))
 
 
-class ColQwen2_5(Qwen2_5_VLModel):  # type: ignore[misc]
+class _QwenProjected:
+    """What both bodies get: a projection of their last states, by its published name. Stands before the body."""
+
     _keys_to_ignore_on_load_unexpected = UNUSED
 
     def __init__(self, config: Any) -> None:
-        super().__init__(config)
+        super().__init__(config)  # type: ignore[call-arg]
         self.custom_text_proj = _projection(config)
-        self.post_init()
+        self.post_init()  # type: ignore[attr-defined]
 
     def forward(self, **inputs: Any) -> SimpleNamespace:
-        return _embedded(self.custom_text_proj, super().forward(**inputs, use_cache=False))
+        return _embedded(self.custom_text_proj, super().forward(**inputs, use_cache=False))  # type: ignore[misc]
 
 
-class ColQwen3_5(Qwen3_5Model):  # type: ignore[misc]
-    _keys_to_ignore_on_load_unexpected = UNUSED
+class ColQwen2_5(_QwenProjected, Qwen2_5_VLModel):  # type: ignore[misc]
+    pass
 
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.custom_text_proj = _projection(config)
-        self.post_init()
 
-    def forward(self, **inputs: Any) -> SimpleNamespace:
-        return _embedded(self.custom_text_proj, super().forward(**inputs, use_cache=False))
+class ColQwen3_5(_QwenProjected, Qwen3_5Model):  # type: ignore[misc]
+    pass
 
 
 CLASSES: dict[str, tuple[Any, dict[str, str], str]] = {  # class, renamed weights, what stands before questions

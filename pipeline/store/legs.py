@@ -1,7 +1,7 @@
 """The legs of a search: rows next to a vector, pages next to many, rows with words. Each is one question to LanceDB.
 
-They are asked by its asynchronous interface, which takes half the processor time: the other one goes back and forth
-between two threads some sixteen times a question, mostly for the schema.
+All but phrases, whose texts are read, are asked by its asynchronous interface, which takes half the processor time: the
+other one goes back and forth between two threads some sixteen times a question, mostly for the schema.
 """
 
 from __future__ import annotations

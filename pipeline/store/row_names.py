@@ -15,6 +15,8 @@ MOST_ROWS = 500_000  # whose ids are held: about 30 MB; reading them takes as lo
 
 @dataclass(frozen=True, slots=True)
 class RowNames:
+    """Row numbers of LanceDB and the ids that stand there, both in order of the numbers."""
+
     numbers: npt.NDArray[np.uint64]  # (rows,), ascending
     ids: Any  # the id of each, an Arrow array of strings
 

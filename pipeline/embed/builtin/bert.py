@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-SHORT = (
-    128  # tokens of a batch; sharing out so few among threads costs more than it saves, most of all on a busy machine
-)
+SHORT = 128  # tokens of a batch; sharing out so few among threads costs more than it saves on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
