@@ -23,7 +23,7 @@ from benchmarks.ocr_pages import Page, pages, script_pages
 from benchmarks.pairs import Compared, Took
 from benchmarks.pairs import timed as time_of
 from pipeline.embed.ocr import Ocr
-from pipeline.embed.ocr_engine import has_openvino
+from pipeline.embed.openvino_core import has_openvino
 
 PAIRS = 3
 TURNS_DEG = (0, 90, 180, 270, 1, -1, 2, -2, 3, -3, 5, -5, 8, -8, 10, -10, 15, -15)

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from cli.main import run
-from pipeline.embed.ocr_engine import MOST_LINES, OcrEngine, has_openvino
+from pipeline.embed.ocr_engine import MOST_LINES, OcrEngine
 from pipeline.embed.ocr_models import DEFAULT, find_models
+from pipeline.embed.openvino_core import has_openvino
 from pipeline.errors import UsageError
 
 WORDS = ["Harbour dues are paid at noon", "Forty seven", "The pond, its gates and the wheel of the mill"]

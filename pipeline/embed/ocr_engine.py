@@ -6,9 +6,7 @@ and the same text but for a letter in some thousands), otherwise on ONNX Runtime
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed.ocr_models import OcrModels
+from pipeline.embed.openvino_core import compiled, core, has_openvino, openvino
 from pipeline.errors import UsageError
 
 LINE_PX = 48  # height of a line as the recogniser takes it
@@ -160,23 +159,12 @@ def _loaded(make: Callable[[Path, int, bool], Run], path: Path, threads: int, *,
         raise UsageError(f"the OCR model {path} cannot be loaded ({message}); put it there again") from error
 
 
-def has_openvino() -> bool:
-    return importlib.util.find_spec("openvino") is not None
-
-
 def _openvino(path: Path, threads: int, decode: bool) -> Run:
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # so that importing OpenVINO sends nothing
-    import openvino
-    from openvino import opset13
-
-    core = openvino.Core()
-    model = core.read_model(path)
+    model = core().read_model(path)
     if decode:
-        best = opset13.topk(model.get_results()[0].input_value(0), np.int64(1), -1, "max", "none")
-        model = openvino.Model([best.output(1), best.output(0)], model.get_parameters())
-    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32"}
-    request = core.compile_model(model, "CPU", hints | {"INFERENCE_NUM_THREADS": threads}).create_infer_request()
+        best = openvino().opset13.topk(model.get_results()[0].input_value(0), np.int64(1), -1, "max", "none")
+        model = openvino().Model([best.output(1), best.output(0)], model.get_parameters())
+    request = compiled(model, threads).create_infer_request()
 
     def run(batch: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], ...]:
         found = request.infer({0: batch}, share_inputs=True)
