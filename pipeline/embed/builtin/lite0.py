@@ -5,7 +5,33 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-INPUT_PX = 224
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.embed.builtin.bert import one_thread
+from pipeline.embed.builtin.views import Views
+
+CLASSES = 1000
+TEMPERATURE = 1.5
+WINDOW, STARTS = 7, (0, 4, 7)  # windows on the 14 x 14 map of the large view
+
+Probabilities = npt.NDArray[np.float32]  # (1000,)
+
+
+def classify(views: Views) -> Probabilities:
+    """The mean of three opinions on what a picture shows: the small views, the average window and the surest window.
+
+    By torch, in the calling thread alone: several threads with a picture each take less time than one picture shared
+    out among them. One picture at a time: more do not fit the cache, four take 30 % more processor time each.
+    """
+    import torch
+
+    with torch.inference_mode(), one_thread:
+        means = lite0().extract_features(_scaled([views.centre, views.whole])).mean(dim=(2, 3))
+        small = _probable(means).mean(dim=0)
+        windows = _probable(_windows(lite0().extract_features(_scaled([views.large]))[0]))
+        mixed = (small + windows.mean(dim=0) + windows.amax(dim=0)) / 3
+    return np.asarray(mixed.numpy(), dtype=np.float32)
 
 
 @cache
@@ -21,6 +47,25 @@ def lite0() -> Any:
     _fold_norms(network)
     _simplify(network)
     return network.to(memory_format=torch.channels_last)
+
+
+def _scaled(views: list[npt.NDArray[np.uint8]]) -> Any:
+    """(n, 3, side, side) float32, -1 to 1."""
+    import torch
+
+    return (torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() - 127) / 128
+
+
+def _windows(maps: Any) -> Any:
+    """(channels, 14, 14) to (10, channels): nine overlapping windows and the whole map, each averaged."""
+    import torch
+
+    cut = [maps[:, y : y + WINDOW, x : x + WINDOW] for y in STARTS for x in STARTS]
+    return torch.stack([window.mean(dim=(1, 2)) for window in (*cut, maps)])
+
+
+def _probable(features: Any) -> Any:
+    return (lite0()._fc(features) / TEMPERATURE).softmax(dim=-1)
 
 
 def _fold_norms(network: Any) -> None:
