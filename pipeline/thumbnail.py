@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
 
 LONG_SIDE_PX = 1280
 QUALITY = 80
+AT_ONCE = min(4, os.cpu_count() or 1)  # decoded, a page takes up to 26 MB
+
+
+def thumbnails(paths: Sequence[Path]) -> list[Path]:
+    """The `thumbnail` of each, several at a time. Raises `OSError` if one of them is no picture."""
+    if len(paths) < 2:
+        return [thumbnail(path) for path in paths]
+    with ThreadPoolExecutor(AT_ONCE, "thumbnails") as pool:
+        return list(pool.map(thumbnail, paths))
 
 
 def thumbnail(path: Path) -> Path:

@@ -24,7 +24,7 @@ from pipeline.ingest.text_layer import for_passages, is_suspect, judged, trusted
 from pipeline.layout import ReadBy, dump_layout
 from pipeline.page_vector import page_vectors
 from pipeline.store import RowVectors
-from pipeline.thumbnail import thumbnail
+from pipeline.thumbnail import thumbnails
 from pipeline.types import (
     Attachment,
     Event,
@@ -217,7 +217,8 @@ class RowMaker:
         """The items whose pictures can be kept, with what is kept of them as the row's picture."""
 
         def shrink(items: list[tuple[Draft, Row, Item]]) -> list[Path]:
-            return [thumbnail(_kept(row)) for _, row, _ in items]
+            with self._stopwatch.of("thumbnails"):
+                return thumbnails([_kept(row) for _, row, _ in items])
 
         small = self._good(_one_by_one_on_error(shrink, group))
         return [(draft, replace(row, picture=path), item) for (draft, row, item), path in small]

@@ -12,6 +12,7 @@ STAGES = (  # in the order of a run; what they take one after the other, in the 
     "wait for parsing",
     "chunk",
     "OCR",
+    "thumbnails",
     "embed text",
     "embed pictures",
     "embed pages",

@@ -30,6 +30,7 @@ E5_LABELS = LABELS.with_name("labels_e5.npz")
 KEPT_CLASSES = 40
 SOFTENED = 0.8  # power of the probabilities: what is also likely counts more, as classes stand for whole scenes here
 MOST_AT_ONCE = 8  # pictures, as each takes some 50 MB
+WORTH_IT = 32  # pictures from which on a faster engine makes up for the second it takes to load
 LEAST_ALIKE = 0.999  # cosine of vectors that may lie in one table
 
 Classify = Callable[[Views], lite0.Probabilities]
@@ -44,6 +45,7 @@ class PictureModel:
 
     def __init__(self, text_model: ModelId, threads: int = 0, labels: Path = LABELS) -> None:
         self._text_model, self._threads, self._labels = text_model, threads, labels
+        self._asked = 0
 
     @property
     def revision(self) -> str:
@@ -59,7 +61,8 @@ class PictureModel:
         labels = load_labels(self._text_model, self._labels)
         if not paths:
             return np.zeros((0, labels.shape[1]), dtype=np.float32)
-        classify = _classifier(self._threads, self._labels)
+        self._asked += len(paths)
+        classify = _classifier(self._threads, self._labels, self._asked >= WORTH_IT)
         with ThreadPoolExecutor(_at_once(self._threads), "pictures") as pool:
             found = list(pool.map(lambda path: classify(read_views(path)), paths))
         return project(np.stack(found), labels)
@@ -104,10 +107,10 @@ def load_means(path: Path) -> Means:
 
 
 @cache
-def _classifier(threads: int, labels: Path) -> Classify:
-    """The fastest engine there is."""
+def _classifier(threads: int, labels: Path, many: bool) -> Classify:
+    """The fastest engine there is, or for few pictures the one that is ready first."""
     lite0.lite0()  # not by several threads at once
-    if not has_openvino():
+    if not (many and has_openvino()):
         return lite0.classify
     from pipeline.embed.builtin import lite0_openvino
 
