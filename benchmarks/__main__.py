@@ -3,10 +3,12 @@
     python -m benchmarks                       # embed, pdf, cold: some minutes
     python -m benchmarks ocr write --pairs 5   # parts by name, or all
     python -m benchmarks all --dry-run         # print the table, leave the page
+    python -m benchmarks kreuzberg llamaindex --peers ~/peers/bin/python
 
-Parts: ingest, sample (the same of every fifth file), embed, ocr, pdf, write, unchanged (docmill beside another system,
-in turns), and cold (whole commands, by the clock). A part that was not run keeps its line. Ends with 1 if a part misses
-what is asked of it.
+Parts: ingest, sample (the same of every fifth file), embed, ocr, pdf, write, unchanged (docmill beside another
+system, in turns), and cold (whole commands, by the clock). unstructured, kreuzberg, pymupdf4llm and llamaindex are
+other systems that the interpreter of `--peers` can import; one that it cannot is skipped. A part that was not run keeps
+its line. Ends with 1 if a part misses what is asked of it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -35,6 +39,13 @@ PARTS: Mapping[str, str] = {  # name -> "module:function"; in the order of the t
     "unchanged": "benchmarks.unchanged:compare",
     "cold": "benchmarks.cold:cold",
 }
+PEERS: Mapping[str, str] = {  # these are given an interpreter, too
+    "unstructured": "benchmarks.peers:unstructured",
+    "kreuzberg": "benchmarks.peers:kreuzberg",
+    "pymupdf4llm": "benchmarks.peers:pymupdf4llm",
+    "llamaindex": "benchmarks.pipelines:llamaindex",
+}
+ORDER = {name: place for place, name in enumerate([*PARTS, *PEERS])}
 HEAD = (
     "| part | docmill beside | times as fast, by the clock | by processor time | asked | seconds | measured |",
     "|---|---|---|---|---|---|---|",
@@ -49,15 +60,16 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {' '.join(QUICK)}")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--peers", default=sys.executable, metavar="PYTHON", help="has the other systems installed")
     parser.add_argument("--dry-run", action="store_true", help="leave benchmarks/README.md as it is")
     given = parser.parse_args()
-    names = tuple(PARTS) if "all" in given.parts else given.parts or QUICK
-    if unknown := set(names) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}, all")
+    names = tuple(ORDER) if "all" in given.parts else given.parts or QUICK
+    if unknown := set(names) - set(ORDER):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(ORDER)}, all")
     results: list[Result] = []
-    for name in (name for name in PARTS if name in names):
+    for name in (name for name in ORDER if name in names):
         print(f"{name}:", flush=True)
-        found = _part(name)(given.data.resolve(), given.pairs)
+        found = _part(name, given.peers)(given.data.resolve(), given.pairs)
         print("\n".join(map(line, found)), flush=True)
         results += found
     if not given.dry_run:
@@ -72,8 +84,7 @@ def rewritten(page: str, results: Sequence[Result]) -> str:
     table, _, after = rest.partition(END)
     kept = {text.split("|")[1].strip(): text for text in table.splitlines()[3:] if text.startswith("|")}
     lines = kept | {result.part: line(result) for result in results}
-    order = {name: place for place, name in enumerate(PARTS)}
-    body = sorted(lines, key=lambda part: order[part.split()[0]])
+    body = sorted(lines, key=lambda part: ORDER[part.split()[0]])
     return "\n".join([f"{before}{BEGIN}", *HEAD, *(lines[part] for part in body), f"{END}{after}"])
 
 
@@ -92,10 +103,10 @@ def line(result: Result) -> str:
     return f"| {result.part} | {work} | {ratios} | {result.asked:g} | {ours:.1f}, {theirs:.1f} | {when}{count} |"
 
 
-def _part(name: str) -> Part:
-    module, _, function = PARTS[name].partition(":")
-    part: Part = getattr(import_module(module), function)
-    return part
+def _part(name: str, peers: str) -> Part:
+    module, _, function = {**PARTS, **PEERS}[name].partition(":")
+    part = getattr(import_module(module), function)
+    return partial(part, python=peers) if name in PEERS else part
 
 
 if __name__ == "__main__":
