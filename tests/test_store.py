@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 import tracemalloc
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,27 @@ def test_the_same_document_again_gives_the_same_rows(store: Store) -> None:
     put(store, A, texts(4))
 
     assert list(store.rows()) == once
+
+
+def test_two_writers_of_one_new_document_leave_one_version_of_it(store: Store, tmp_path: Path) -> None:
+    """Without the lock, too: whoever comes second replaces all rows of the first, and nothing is doubled."""
+    other = open_store(store.uri)
+    for turn in range(8):
+        uri = f"file:///new-{turn}"
+        started = threading.Barrier(2)
+
+        def write(one: Store, rows: list[Row], uri: str = uri, started: threading.Barrier = started) -> None:
+            record = DocumentRecord(uri, doc_id(uri), "indexed")
+            with RowFile.create(tmp_path / f"{uri[8:]}-{len(rows)}", one.models) as file:
+                file.add(record, rows, NOW)
+            started.wait()
+            one.replace(RowFile.open(file.path), [record.doc_id])
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, (store, other), (texts(2, "short"), texts(5, "long"))))
+        found = [row["text"].split()[0] for row in store.rows(uri)]
+
+        assert found in (["short"] * 2, ["long"] * 5)
 
 
 def test_deleting_what_is_not_there_writes_nothing(store: Store) -> None:

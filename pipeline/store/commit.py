@@ -59,9 +59,16 @@ def _for_table(reader: Any, schema: Any, columns: Columns) -> Any:
 
 
 def _merge(table: Any, rows: RowFile | None, here: str, columns: Columns) -> None:
-    if (rows is None or rows.is_empty()) and table.count_rows(here) == 0:
+    """Deleting in the same commit compares all ids of the table; where nothing is to be deleted it is left out."""
+    dataset = table.to_lance()
+    is_new = dataset.count_rows(here) == 0
+    if is_new and (rows is None or rows.is_empty()):
         return
     source = table.schema.empty_table() if rows is None else _for_table(rows.reader(), table.schema, columns)
+    if is_new:  # in this version: after a commit of another writer the question is asked anew
+        merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+        merge.conflict_retries(0).execute(source)
+        return
     merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
     # LanceDB refuses missing vectors without this flag; bad ones were refused when the file was made.
     merge.when_not_matched_by_source_delete(here).execute(source, on_bad_vectors="null")

@@ -12,6 +12,7 @@ from pipeline.errors import DocmillError, StoreError
 
 Result = TypeVar("Result")
 ATTEMPTS = 5
+CONFLICTS = ("conflict", "too many concurrent writers")
 DENIED = "access denied; check the credentials in the environment and what they are allowed to do"
 CAUSES = (  # what a message says in small letters, and what it means to a person
     ("no space left", "the disk is full; free some space and run it again, the previous state is intact"),
@@ -61,7 +62,7 @@ def reason(error: BaseException) -> str:
 
 def is_conflict(error: BaseException) -> bool:
     """True for a commit that lost a race and may simply be tried again."""
-    return "conflict" in str(error).lower()
+    return any(sign in str(error).lower() for sign in CONFLICTS)
 
 
 def retrying(action: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
