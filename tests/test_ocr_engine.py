@@ -17,6 +17,13 @@ from pipeline.embed.ocr_models import DEFAULT, find_models
 from pipeline.embed.openvino_core import has_openvino
 from pipeline.errors import UsageError
 
+LOADS_OCR = """
+from pipeline.embed.ocr_engine import OcrEngine
+from pipeline.embed.ocr_models import find_models
+OcrEngine(find_models())
+"""
+LOADS_TEXT = "from pipeline.embed.builtin.text import minilm; minilm().embed_texts(['the mill ' * 120] * 3)"
+
 WORDS = ["Harbour dues are paid at noon", "Forty seven", "The pond, its gates and the wheel of the mill"]
 
 
@@ -124,13 +131,13 @@ def test_only_so_many_pieces_are_looked_at() -> None:
 
 
 @pytest.mark.models
-def test_loading_sends_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [LOADS_OCR, LOADS_TEXT])
+def test_loading_sends_nothing(tmp_path: Path, code: str) -> None:
     """A telemetry package that lies beside OpenVINO is not even imported."""
     if not has_openvino():
         pytest.skip("OpenVINO is not installed")
     (tmp_path / "openvino_telemetry.py").write_text("raise SystemExit('telemetry was imported')\n")
-    code = "from pipeline.embed.ocr_engine import OcrEngine; from pipeline.embed.ocr_models import find_models;"
-    command = [sys.executable, "-c", f"{code} OcrEngine(find_models()); print('loaded')"]
+    command = [sys.executable, "-c", f"{code}\nprint('loaded')"]
     done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, cwd=Path.cwd())
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "loaded\n", "")

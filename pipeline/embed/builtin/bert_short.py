@@ -24,6 +24,10 @@ class ShortBert:
         self._weights, self._heads, self._epsilon = weights, heads, epsilon
         self._layers = sum(name.endswith(".intermediate.dense.weight") for name in weights)
 
+    @property
+    def dim(self) -> int:
+        return len(self._weights["embeddings.LayerNorm.weight"])
+
     def __call__(self, words: Array) -> Array:
         """Last hidden states (tokens, dim) of the word vectors of one text."""
         kind = self._weights["embeddings.token_type_embeddings.weight"][0]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.embed.builtin.bert import Bert
 from pipeline.embed.builtin.bert_short import ShortBert, few_words
 from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, e5_file
 from pipeline.embed.builtin.e5_short import e5_tokens
+from pipeline.embed.builtin.encoder import Encoder, fastest
 from pipeline.embed.builtin.text import unit
-from pipeline.embed.builtin.windows import has_bfloat16, padded, windows_of
+from pipeline.embed.builtin.windows import WordBatch, padded, windows_of
 from pipeline.types import ModelId, Vectors
 
 MAX_TOKENS = POSITIONS - 2  # without the two special tokens, but with the prefix
@@ -88,7 +88,7 @@ class E5:
             np.add.at(summed, owner, [_short_states(window).sum(axis=0) for window in windows])
             return unit(summed)
         for batch, states, mask in self._run(windows):
-            np.add.at(summed, owner[batch], (states.float() * mask.unsqueeze(-1)).sum(1).numpy())
+            np.add.at(summed, owner[batch], (states * mask[:, :, None]).sum(axis=1))
         return unit(summed)
 
     def encode_windows(self, windows: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
@@ -101,20 +101,18 @@ class E5:
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, DIM), np.float32)] * len(windows)
         for batch, states, _ in self._run(windows):
             for place, row in zip(batch, states, strict=True):
-                found[place] = row[1 : 1 + len(windows[place])].float().numpy().copy()
+                found[place] = row[1 : 1 + len(windows[place])].copy()
         return found
 
-    def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:
+    def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[WordBatch]:
         """(places in `windows`, last hidden states, mask), in batches of like length."""
         if (longest := max(map(len, windows), default=0)) > MAX_TOKENS:
             raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
-        if self._threads:
-            import torch
-
-            torch.set_num_threads(self._threads)
+        if not windows:
+            return
         start, end, padding, _ = e5_file().specials
-        for batch, ids, mask in padded(windows, start, end, padding):
-            yield batch, _bert()(_word_rows(ids), mask), mask
+        batches = padded(windows, start, end, padding)
+        yield from _encoder(self._threads)((places, _word_rows(ids), mask) for places, ids, mask in batches)
 
 
 @cache
@@ -130,17 +128,14 @@ def _rarity() -> npt.NDArray[np.float32]:
     return np.where(rarity > 0, rarity, rarity.max())
 
 
-def _word_rows(ids: Any) -> Any:
+def _word_rows(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """(texts, tokens, 384) word vectors of a batch of ids; each word of it is unpacked once."""
-    import torch
-
-    words, places = np.unique(ids.numpy(), return_inverse=True)
-    rows = torch.from_numpy(e5_file().rows("emb.word", words, DIM)).to(_bert().dtype)
-    return rows[torch.from_numpy(places.reshape(ids.shape))]
+    words, places = np.unique(ids, return_inverse=True)
+    return e5_file().rows("emb.word", words, DIM)[places.reshape(ids.shape)]
 
 
 def _short_states(window: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Last hidden states of a short window between its special tokens, (tokens + 2, 384), without torch."""
+    """Last hidden states of a short window between its special tokens, (tokens + 2, 384), by NumPy."""
     start, end, _, _ = e5_file().specials
     ids = np.array([start, *window, end], np.int64)
     return _short_bert()(e5_file().rows("emb.word", ids, DIM))
@@ -153,13 +148,8 @@ def _short_bert() -> ShortBert:
 
 
 @cache
-def _bert() -> Bert:
-    """The layers, in bfloat16 where the processor computes in it (cosine .9999 to float32)."""
-    import torch
-
-    dtype = torch.bfloat16 if has_bfloat16() else torch.float32
-    weights = {name: torch.from_numpy(weight).to(dtype) for name, weight in _weights().items()}
-    return Bert(weights, HEADS, e5_file().epsilon)
+def _encoder(threads: int) -> Encoder:
+    return fastest(_weights(), HEADS, e5_file().epsilon, threads)
 
 
 def _weights() -> dict[str, npt.NDArray[np.float32]]:

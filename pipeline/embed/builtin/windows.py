@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 BATCH_TOKENS = 1024  # with padding: 4 texts of 254 tokens, 2 of 510, more of shorter ones; more do not fit the cache
 BATCH_TEXTS = 32
 
-Batch = tuple[list[int], Any, Any]
+Mask = npt.NDArray[np.bool_]  # (texts, tokens), false for padding
+Batch = tuple[list[int], npt.NDArray[np.int64], Mask]  # places of the texts, ids (texts, tokens)
+WordBatch = tuple[list[int], npt.NDArray[np.float32], Mask]  # the same with vectors (texts, tokens, dim)
 
 
 def windows_of(ids: Sequence[int], size: int) -> list[list[int]]:
@@ -21,26 +25,14 @@ def windows_of(ids: Sequence[int], size: int) -> list[list[int]]:
 
 
 def padded(windows: Sequence[Sequence[int]], start: int, end: int, padding: int) -> Iterator[Batch]:
-    """(places in `windows`, ids, mask) a batch: int64 tensors (windows, longest), each between `start` and `end`."""
-    import torch
-
+    """Batches of windows of like length, each between `start` and `end`; `places` are theirs in `windows`."""
     for batch in _batches([len(window) for window in windows]):
         width = max(len(windows[place]) for place in batch) + 2
-        ids = torch.full((len(batch), width), padding, dtype=torch.long)
-        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        ids = np.full((len(batch), width), padding, np.int64)
+        lengths = np.array([len(windows[place]) + 2 for place in batch])
         for row, place in enumerate(batch):
-            tokens = [start, *windows[place], end]
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-        yield batch, ids, mask
-
-
-def has_bfloat16() -> bool:
-    """True if the processor computes in bfloat16, which is then about three times as fast as float32."""
-    import torch
-
-    has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return bool(has_mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+            ids[row, : lengths[row]] = [start, *windows[place], end]
+        yield batch, ids, np.arange(width) < lengths[:, None]
 
 
 def encodable(text: str) -> str:
