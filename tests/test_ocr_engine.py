@@ -123,7 +123,7 @@ def test_only_so_many_pieces_are_looked_at() -> None:
     for row in range(3, 635, 10):
         for column in range(3, 950, 10):
             heat[0, 0, row : row + 5, column : column + 5] = 0.9
-    engine._detect = lambda _: (heat,)
+    engine._detect = lambda _: [(heat,)]
     quads, dropped = engine.detect(np.zeros((640, 960, 3), np.uint8), 1.0)
 
     assert 0 < len(quads) <= MOST_LINES

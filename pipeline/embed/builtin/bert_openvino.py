@@ -1,11 +1,7 @@
-"""BERT's layers on OpenVINO: built from weights alone, a batch a core at a time.
-
-Streams of one thread each leave no core waiting for another within a layer.
-"""
+"""BERT's layers on OpenVINO, built from weights alone; each core has a batch of its own."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.embed.builtin.windows import WordBatch
-from pipeline.embed.openvino_core import compiled, openvino
+from pipeline.embed.builtin.windows import Mask, WordBatch
+from pipeline.embed.openvino_core import Streams, openvino
 
 Array = npt.NDArray[np.float32]
 UNSEEN = -1e4  # added to how much a token looks at padding: in half precision, too, e to the power of it is 0
@@ -23,39 +19,25 @@ UNSEEN = -1e4  # added to how much a token looks at padding: in half precision, 
 class OpenVinoBert:
     """The encoder of Devlin et al., BERT (2019), with exact GELU; in bfloat16 where the processor computes in it.
 
-    Weights are named as `bert.Bert` takes them. Raises RuntimeError if OpenVINO cannot run it here.
+    Weights are named as `bert.Bert` takes them. `threads` of compute, 0 means one a core. Raises RuntimeError if
+    OpenVINO cannot run it here.
     """
 
     def __init__(self, weights: Mapping[str, Array], heads: int, epsilon: float, threads: int = 0) -> None:
-        self._streams = threads or os.cpu_count() or 1
-        self._compiled = compiled(_model(weights, heads, epsilon), threads=self._streams, streams=self._streams)
+        self._run = Streams(_model(weights, heads, epsilon), threads)
 
     def __call__(self, batches: Iterable[WordBatch]) -> Iterator[WordBatch]:
-        """(places, last hidden states (texts, tokens, dim) float32, mask) of each batch, in order."""
-        free = [self._compiled.create_infer_request() for _ in range(self._streams)]
-        running: deque[tuple[Any, WordBatch, Array]] = deque()
-        try:
-            for batch in batches:
-                if not free:
-                    yield self._ended(running, free)
-                _, words, mask = batch
-                added = np.where(mask, np.float32(0), np.float32(UNSEEN))
-                request = free.pop()
-                request.start_async({0: words, 1: added}, share_inputs=True)
-                running.append((request, batch, added))  # its inputs live as long as it runs
-            while running:
-                yield self._ended(running, free)
-        finally:
-            for request, *_ in running:
-                request.wait()
+        """(places, last hidden states, mask) of each batch, in order."""
+        begun: deque[tuple[list[int], Mask]] = deque()
 
-    @staticmethod
-    def _ended(running: deque[tuple[Any, WordBatch, Array]], free: list[Any]) -> WordBatch:
-        request, (places, _, mask), _ = running.popleft()
-        request.wait()
-        states = np.array(request.get_output_tensor(0).data, np.float32)
-        free.append(request)
-        return places, states, mask
+        def inputs() -> Iterator[tuple[Array, Array]]:
+            for places, words, mask in batches:
+                begun.append((places, mask))
+                yield words, np.where(mask, np.float32(0), np.float32(UNSEEN))
+
+        for (states,) in self._run(inputs()):
+            places, mask = begun.popleft()
+            yield places, states, mask
 
 
 def _model(weights: Mapping[str, Array], heads: int, epsilon: float) -> Any:
