@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 
 from pipeline.embed.builtin import lite0
+from pipeline.embed.builtin.lite0_check import Classify, expected, seen
 from pipeline.embed.builtin.text import unit
-from pipeline.embed.builtin.views import Views, read_views, views_of
+from pipeline.embed.builtin.views import read_views
 from pipeline.embed.openvino_core import has_openvino
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
@@ -30,10 +30,9 @@ E5_LABELS = LABELS.with_name("labels_e5.npz")
 KEPT_CLASSES = 40
 SOFTENED = 0.8  # power of the probabilities: what is also likely counts more, as classes stand for whole scenes here
 MOST_AT_ONCE = 8  # pictures, as each takes some 50 MB
-WORTH_IT = 32  # pictures from which on a faster engine makes up for the second it takes to load
 LEAST_ALIKE = 0.999  # cosine of vectors that may lie in one table
 
-Classify = Callable[[Views], lite0.Probabilities]
+log = logging.getLogger(__name__)
 
 
 class PictureModel:
@@ -45,7 +44,6 @@ class PictureModel:
 
     def __init__(self, text_model: ModelId, threads: int = 0, labels: Path = LABELS) -> None:
         self._text_model, self._threads, self._labels = text_model, threads, labels
-        self._asked = 0
 
     @property
     def revision(self) -> str:
@@ -61,8 +59,7 @@ class PictureModel:
         labels = load_labels(self._text_model, self._labels)
         if not paths:
             return np.zeros((0, labels.shape[1]), dtype=np.float32)
-        self._asked += len(paths)
-        classify = _classifier(self._threads, self._labels, self._asked >= WORTH_IT)
+        classify = _classifier(self._threads, self._labels)
         with ThreadPoolExecutor(_at_once(self._threads), "pictures") as pool:
             found = list(pool.map(lambda path: classify(read_views(path)), paths))
         return project(np.stack(found), labels)
@@ -107,42 +104,39 @@ def load_means(path: Path) -> Means:
 
 
 @cache
-def _classifier(threads: int, labels: Path, many: bool) -> Classify:
-    """The fastest engine there is, or for few pictures the one that is ready first."""
-    lite0.lite0()  # not by several threads at once
-    if not (many and has_openvino()):
-        return lite0.classify
-    from pipeline.embed.builtin import lite0_openvino
-
-    return checked(lambda: lite0_openvino.loaded(threads, _at_once(threads)), lite0.classify, _label_file(labels)[1])
+def _classifier(threads: int, labels: Path) -> Classify:
+    """OpenVINO where it is installed and sees the same, otherwise torch."""
+    fast = checked(lambda: _openvino(threads), _label_file(labels)[1]) if has_openvino() else None
+    if fast is None:
+        lite0.lite0()  # here, as otherwise every thread would load it
+    return fast or lite0.classify
 
 
-def checked(make: Callable[[], Classify], exact: Classify, labels: npt.NDArray[np.float32]) -> Classify:
-    """What `make` makes, if it gives two drawings the vectors of `exact`; otherwise `exact`, and a line in the log."""
-    drawings = [views_of(_drawing(kind)) for kind in range(2)]
+def _openvino(threads: int) -> Classify:
+    from pipeline.embed.builtin.lite0_openvino import loaded
+
+    return loaded(threads, _at_once(threads))
+
+
+def checked(make: Callable[[], Classify], labels: npt.NDArray[np.float32]) -> Classify | None:
+    """The engine that `make` gives, or None and a line in the log if its vectors are not those of torch."""
     try:
-        fast = make()
-        found, expected = (project(np.stack([f(views) for views in drawings]), labels) for f in (fast, exact))
-    except (ImportError, RuntimeError) as error:
-        problem = " ".join(str(error).split())[:200]
-    else:
-        alike = float((found * expected).sum(axis=1).min())
-        if alike >= LEAST_ALIKE:
-            return fast
-        problem = f"vectors of the same picture have a cosine of {alike:.4f}"
-    logging.getLogger(__name__).warning("pictures are embedded by torch, not by OpenVINO: %s", problem)
-    return exact
+        classify = make()
+        alike = agreement(classify, labels)
+    except (ImportError, RuntimeError, ValueError) as error:
+        message = " ".join(str(error).split())[:200]
+        log.warning("OpenVINO cannot embed pictures here (%s); torch is used instead", message)
+        return None
+    if alike >= LEAST_ALIKE:
+        return classify
+    log.warning("OpenVINO computes other picture vectors here (cosine %.4f); torch is used instead", alike)
+    return None
 
 
-def _drawing(kind: int) -> Image.Image:
-    """A picture without a file: discs on a ground of changing colour."""
-    ramp = Image.linear_gradient("L").resize((320, 240))
-    picture = Image.merge("RGB", (ramp, ramp.rotate(180), Image.radial_gradient("L").resize((320, 240))))
-    draw = ImageDraw.Draw(picture)
-    for step in range(6):
-        left, top, size = 40 * step + 10, (70 * step * (kind + 1)) % 160, 30 + 12 * step
-        draw.ellipse((left, top, left + size, top + size), fill=["orange", "navy"][kind], outline="white", width=3)
-    return picture
+def agreement(classify: Classify, labels: npt.NDArray[np.float32]) -> float:
+    """The least cosine of an engine's picture vectors to torch's, over two drawings."""
+    found, exact = project(seen(classify), labels), project(expected(), labels)
+    return float((found * exact).sum(axis=1).min())
 
 
 def _at_once(threads: int) -> int:
