@@ -6,9 +6,9 @@
     python -m benchmarks kreuzberg llamaindex --peers ~/peers/bin/python
 
 Parts: ingest, sample (the same of every fifth file), embed, ocr, pdf, write, unchanged (docmill beside another
-system, in turns), and cold (whole commands, by the clock). unstructured, kreuzberg, pymupdf4llm and llamaindex are
-other systems that the interpreter of `--peers` can import; one that it cannot is skipped. A part that was not run keeps
-its line. Ends with 1 if a part misses what is asked of it.
+system, in turns), and cold (whole commands, by the clock). unstructured, kreuzberg, pymupdf4llm, pymupdf4llm-plain and
+llamaindex are other systems that the interpreter of `--peers` can import; one that it cannot is skipped. A part that was
+not run keeps its line. Ends with 1 if a part misses what is asked of it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ PEERS: Mapping[str, str] = {  # these are given an interpreter, too
     "unstructured": "benchmarks.peers:unstructured",
     "kreuzberg": "benchmarks.peers:kreuzberg",
     "pymupdf4llm": "benchmarks.peers:pymupdf4llm",
+    "pymupdf4llm-plain": "benchmarks.peers:plain",
     "llamaindex": "benchmarks.pipelines:llamaindex",
 }
 ORDER = {name: place for place, name in enumerate([*PARTS, *PEERS])}

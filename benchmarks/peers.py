@@ -60,10 +60,14 @@ def unstructured(data: Path, pairs: int, python: str) -> list[Compared]:
 
 
 def pymupdf4llm(data: Path, pairs: int, python: str) -> list[Compared]:
-    """As it comes, and without its layout network."""
-    plain = Peer("pymupdf4llm (plain)", "pymupdf4llm-plain", "`to_markdown` without its layout network", ("pdf",))
-    layout = Peer("pymupdf4llm (parsing)", "pymupdf4llm", "`to_markdown` as it comes", ("pdf",))
-    return [found for peer in (plain, layout) for found in beside(peer, data, pairs, python)]
+    return beside(
+        Peer("pymupdf4llm (parsing)", "pymupdf4llm", "`to_markdown` as it comes", ("pdf",)), data, pairs, python
+    )
+
+
+def plain(data: Path, pairs: int, python: str) -> list[Compared]:
+    how = "`to_markdown` without its layout network"
+    return beside(Peer("pymupdf4llm-plain (parsing)", "pymupdf4llm-plain", how, ("pdf",)), data, pairs, python)
 
 
 def beside(peer: Peer, data: Path, pairs: int, python: str) -> list[Compared]:
