@@ -7,8 +7,8 @@
 
 Parts: ingest, sample (the same of every fifth file), embed, ocr, pdf, write, unchanged (docmill beside another
 system, in turns), and cold (whole commands, by the clock). unstructured, kreuzberg, pymupdf4llm, pymupdf4llm-plain and
-llamaindex are other systems that the interpreter of `--peers` can import; one that it cannot is skipped. A part that was
-not run keeps its line. Ends with 1 if a part misses what is asked of it.
+llamaindex are other systems that the interpreter of `--peers` can import; one that it cannot is skipped. A part that
+was not run keeps its line. Ends with 1 if a part misses what is asked of it.
 """
 
 from __future__ import annotations
