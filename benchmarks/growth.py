@@ -2,6 +2,7 @@
 
     python -m benchmarks.growth documents 100 1000 10000    # a first run, and one with nothing changed
     python -m benchmarks.growth rows 1000 10000 100000      # write, index, search
+    python -m benchmarks.growth rows 1000000 --keep FOLDER --only index     # of what `--only write` left there
     python -m benchmarks.growth draw                        # tables and plots anew from what was measured
 
 Every step is a process of its own; memory is that of its process tree at its peak, shared pages counted once (PSS).
@@ -18,6 +19,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,8 +42,11 @@ def main() -> None:
     parser.add_argument("what", choices=("documents", "rows", "draw"))
     parser.add_argument("sizes", nargs="*", type=int)
     parser.add_argument("--repeat", type=int, default=1, help="runs of each size; their medians count")
+    parser.add_argument("--only", choices=STEPS, action="append", help="of what rows go through")
+    parser.add_argument("--keep", type=Path, help="leave the stores of rows in this folder")
     given = parser.parse_args()
-    steps = {"documents": documents, "rows": rows}.get(given.what)
+    of_rows = partial(rows, steps=given.only or STEPS, keep=given.keep)
+    steps = {"documents": documents, "rows": of_rows}.get(given.what)
     for size in given.sizes if steps else ():
         for found in repeated(lambda size=size: steps(size), given.repeat):  # type: ignore[misc]
             print(json.dumps(found), flush=True)
@@ -73,11 +78,12 @@ def documents(size: int) -> Iterator[dict[str, Any]]:
             yield _found(step, size, run.pss_mb, {"seconds": run.seconds, "cpu_s": _children_s() - cpu})
 
 
-def rows(size: int) -> Iterator[dict[str, Any]]:
+def rows(size: int, steps: Sequence[str] = STEPS, keep: Path | None = None) -> Iterator[dict[str, Any]]:
     """Rows made by lot through the real store."""
     with tempfile.TemporaryDirectory() as name:
-        for step in STEPS:
-            command = [sys.executable, "-m", "benchmarks.growth_steps", step, name, "--rows", str(size)]
+        folder = str(keep / str(size)) if keep else name
+        for step in steps:
+            command = [sys.executable, "-m", "benchmarks.growth_steps", step, folder, "--rows", str(size)]
             run = measure(command, {}, TIMEOUT_S)
             if run.code:
                 raise SystemExit(f"{step} of {size:,} rows ended with {run.code}")
