@@ -55,7 +55,7 @@ def test_a_peer_counts_letters_and_names_what_it_refuses(
 ) -> None:
     """Marks and spaces are not counted, an exception is a refusal, and the files of `warm` are not in the answer."""
     good, bad = tmp_path / "good.md", tmp_path / "bad.md"
-    good.write_text("# Añb 12\n")
+    good.write_text("# [Añb](http://a.b/c) 12\n")
     monkeypatch.setitem(peer.PEERS, "plain", ("pip", lambda: lambda path: Path(path).read_text(encoding="utf-8")))
 
     read = peer.run("plain", [str(good)], [str(good), str(bad)])
