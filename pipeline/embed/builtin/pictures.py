@@ -29,7 +29,7 @@ LABELS = Path(__file__).parent / "labels.npz"
 E5_LABELS = LABELS.with_name("labels_e5.npz")
 KEPT_CLASSES = 40
 SOFTENED = 0.8  # power of the probabilities: what is also likely counts more, as classes stand for whole scenes here
-MOST_AT_ONCE = 8  # pictures, as each takes some 50 MB
+MOST_AT_ONCE = 8  # pictures: each takes some 15 MB, by torch 55
 LEAST_ALIKE = 0.999  # cosine of vectors that may lie in one table
 
 log = logging.getLogger(__name__)
