@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from fakes import InkReader, WordPages, WordUnified
 from PIL import Image
 
 from pipeline.ingest.draft import Draft
+from pipeline.ingest.reading import PageReader
 from pipeline.ingest.rows import RowMaker
 from pipeline.types import Box, Page, PageImage, PageSignals, Part, Picture, Reading, Route, Row, Signals, TextLine
 
@@ -25,10 +28,11 @@ def picture(tmp_path: Path) -> Path:
 
 def rows_of(*pages: Page, reader: InkReader | None = None) -> tuple[list[Row], Draft]:
     found: list[Row] = []
-    maker = RowMaker(WordUnified(), WordPages(reader), aim=20, sink=lambda _, rows: found.extend(rows))
-    draft = Draft("file:///a.pdf")
-    maker.add(draft, pages)
-    maker.flush()
+    model, draft = WordPages(reader), Draft("file:///a.pdf")
+    with PageReader(model.reader) as ahead:
+        maker = RowMaker(WordUnified(), model, aim=20, sink=lambda _, rows: found.extend(rows), reader=ahead)
+        maker.add(draft, pages)
+        maker.flush()
     return found, draft
 
 
@@ -112,6 +116,33 @@ def test_what_ocr_left_out_is_a_warning(picture: Path) -> None:
 
     assert [row.text for row in rows if row.modality == "page"] == ["words"]
     assert [(f.error, f.page) for f in draft.failures] == [("TextLeftOut", 1)]
+
+
+@pytest.mark.parametrize(("path", "reason"), [("page", "scan"), ("both", "suspect-text-layer")])
+def test_pages_are_read_at_the_same_time_and_stay_in_order(tmp_path: Path, path: str, reason: str) -> None:
+    """Two are in the reader at once; rows come in the order of pages, and an unreadable one costs only itself."""
+    both = Barrier(2, timeout=20)
+
+    class Waiting(InkReader):
+        def read(self, path: Path, width_pt: float, height_pt: float) -> Reading:
+            if path.name in ("0.png", "1.png"):
+                both.wait()
+            return super().read(path, width_pt, height_pt)
+
+    pages = []
+    for number in range(5):
+        picture = tmp_path / f"{number}.png"
+        Image.new("1", (10 + number, 10), 0).save(picture)
+        parts = [Part("text", CIPHER, BOX, lines=((CIPHER, BOX),))] if path == "both" else []
+        pages.append(replace(a_page(picture, path, reason, parts), number=number + 1))
+    pages[3].image.path.write_bytes(b"no picture")
+    rows, draft = rows_of(*pages, reader=Waiting())
+    read = [row for row in rows if row.modality == "page"]
+
+    assert [row.page for row in read] == [1, 2, 3, 5]
+    if reason == "scan":
+        assert [row.text for row in read] == ["ink 100", "ink 110", "ink 120", "ink 140"]
+    assert [failure.page for failure in draft.failures] == [4]
 
 
 def test_a_bad_picture_costs_only_itself(picture: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,13 @@ MOST_WIDTH = 600_000  # pixels of line width read of one page: three newspaper p
 class Ocr:
     """A `Reader` of a language, with the models inside the wheel or those in `folder`; they load at the first picture.
 
-    `threads` of compute, 0 means one a core. `id` and `read` raise UsageError if there are no such models.
+    `threads` of compute, 0 means one a core. Several threads may read at once. `id` and `read` raise UsageError if
+    there are no such models.
     """
 
     def __init__(self, language: str = DEFAULT, folder: str = "", threads: int = 0) -> None:
         self._language, self._folder, self._threads = language, folder, threads
+        self._loading = Lock()
 
     @property
     def id(self) -> str:
@@ -57,7 +60,7 @@ class Ocr:
         Raises Unreadable if the picture cannot be decoded, UsageError if a model cannot be loaded.
         """
         pixels = _load(path)
-        if pixels.std() < FLAT:
+        if _spread(pixels) < FLAT:
             return Reading()
         quads, level, seen, note = self._look(pixels)
         to_page = np.array([width_pt / pixels.shape[1], height_pt / pixels.shape[0]])
@@ -112,8 +115,13 @@ class Ocr:
     def _models(self) -> OcrModels:
         return find_models(self._language, self._folder)
 
-    @cached_property
+    @property
     def _engine(self) -> OcrEngine:
+        with self._loading:
+            return self._loaded
+
+    @cached_property
+    def _loaded(self) -> OcrEngine:
         return OcrEngine(self._models, self._threads)
 
 
@@ -124,6 +132,14 @@ def _load(path: Path) -> Pixels:
             return np.ascontiguousarray(np.asarray(opened.convert("RGB"))[:, :, ::-1])
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise Unreadable(f"{path.name}: the page picture cannot be decoded ({error})") from error
+
+
+def _spread(pixels: Pixels) -> float:
+    """Standard deviation over all pixels and colours."""
+    import cv2
+
+    means, spreads = cv2.meanStdDev(pixels)
+    return float(np.sqrt((spreads**2).mean() + means.var()))
 
 
 def _crop(pixels: Pixels, quad: Quads) -> Pixels:

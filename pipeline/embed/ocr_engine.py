@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed.ocr_models import OcrModels
-from pipeline.embed.openvino_core import Streams, compiled, core, has_openvino, openvino
+from pipeline.embed.openvino_core import Streams, core, has_openvino, openvino
 from pipeline.errors import UsageError
 
 LINE_PX = 48  # height of a line as the recogniser takes it
@@ -168,16 +168,8 @@ def _loaded(make: Callable[[Path, int, bool], Run], path: Path, threads: int, *,
 
 def _openvino(path: Path, threads: int, decode: bool) -> Run:
     network = core().read_model(path)
-    if not decode:  # one picture at a time, by all threads
-        request = compiled(network, threads).create_infer_request()
-
-        def detect(pictures: Iterable[Pictures]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-            for picture in pictures:
-                yield (request.infer({0: picture}, share_inputs=True)[0],)
-
-        return detect
-    streams = Streams(_decoding(network), threads)
-    return lambda batches: streams((batch,) for batch in batches)
+    streams = Streams(_decoding(network) if decode else network, threads)
+    return lambda pictures: streams((picture,) for picture in pictures)
 
 
 def _decoding(network: Any) -> Any:

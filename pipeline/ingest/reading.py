@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 from pipeline.embed import Reader
 from pipeline.ingest.draft import Draft
@@ -20,26 +24,57 @@ from pipeline.store import Store
 from pipeline.types import PageImage, Prepared, Reading
 
 MAX_PAGES = 100_000  # known readings of a batch
+AT_ONCE = 4  # pages that are read at the same time, at most: each has lines enough for several cores
 
 
 class PageReader:
-    """Reads page pictures for documents, and counts for each what had to be read and what was there."""
+    """Reads page pictures for documents, and counts for each what had to be read and what was there.
+
+    Within `with`, pictures that were begun are read in threads of its own, while the caller does other things.
+    """
 
     def __init__(self, reader: Reader, known: KnownReadings | None = None, stopwatch: Stopwatch | None = None) -> None:
         self._reader, self._known = reader, known or KnownReadings({})
         self._stopwatch = stopwatch or Stopwatch()
+        self._begun: dict[Path, Future[Reading]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> PageReader:
+        self._pool = ThreadPoolExecutor(min(AT_ONCE, max(2, os.cpu_count() or 1)), "pages")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for what is being read; the rest of what was begun is left."""
+        assert self._pool is not None
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+
+    def begin(self, image: PageImage) -> None:
+        """Start reading a picture that `read` will ask for, unless its words are known. Whatever fails, fails there."""
+        if self._pool is None or image.path in self._begun:
+            return
+        with suppress(OSError):
+            if self._by(image) not in self._known:
+                self._begun[image.path] = self._pool.submit(self._read, image)
 
     def read(self, draft: Draft, image: PageImage) -> tuple[Reading, ReadBy]:
         """What stands on the picture, and what to note with the row. Raises what the reader raises."""
-        by = ReadBy(self._reader.id, picture_id(image))
+        by = self._by(image)
         reading = self._known.find(by)
         if reading is not None:
             draft.readings_reused += 1
             return reading, ReadBy(by.reader, by.picture, reading.note)
         draft.pages_read += 1
+        begun = self._begun.pop(image.path, None)
         with self._stopwatch.of("OCR"):
-            reading = self._reader.read(image.path, image.width_pt, image.height_pt)
+            reading = begun.result() if begun else self._read(image)
         return reading, ReadBy(by.reader, by.picture, reading.note)
+
+    def _read(self, image: PageImage) -> Reading:
+        return self._reader.read(image.path, image.width_pt, image.height_pt)
+
+    def _by(self, image: PageImage) -> ReadBy:
+        return ReadBy(self._reader.id, picture_id(image))
 
 
 class KnownReadings:
@@ -47,6 +82,9 @@ class KnownReadings:
 
     def __init__(self, rows: Mapping[tuple[str, str], tuple[Store, str]]) -> None:
         self._rows = rows
+
+    def __contains__(self, by: ReadBy) -> bool:
+        return (by.reader, by.picture) in self._rows
 
     def find(self, by: ReadBy) -> Reading | None:
         """What was read on this picture by this reader, None if nothing is known. Raises `StoreError`."""

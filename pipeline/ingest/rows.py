@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from pipeline.types import (
 )
 
 FEW_LETTERS = 20  # below it a page without passages is searchable as a picture, too
+AHEAD = 4  # events looked at before one is taken
 PASSAGES, PICTURES, PAGES = 512, 32, 8  # group sizes: enough to sort by length, small enough to hold
 Vector = npt.NDArray[np.float32]
 Item = TypeVar("Item")
@@ -81,7 +83,7 @@ class RowMaker:
     def add(self, draft: Draft, events: Iterable[Event]) -> None:
         """Take one document's events; rows leave through the sink whenever a group is full."""
         chunker = Chunker(self._unified.count_tokens, aim=self._aim, budget=self._unified.max_tokens)
-        for event in events:
+        for event in self._read_ahead(events):
             if isinstance(event, Info):
                 draft.info = event
             elif isinstance(event, Failure):
@@ -91,6 +93,17 @@ class RowMaker:
             elif isinstance(event, Attachment):
                 continue  # a document of its own, taken up where documents are scheduled
             self._flush_full()
+
+    def _read_ahead(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events, some of them later: pages that have to be read before they are cut into passages are begun."""
+        ahead: deque[Event] = deque()
+        for event in events:
+            if isinstance(event, Page) and event.image is not None and is_suspect(event):
+                self._reader.begin(event.image)
+            ahead.append(event)
+            if len(ahead) > AHEAD:
+                yield ahead.popleft()
+        yield from ahead
 
     def flush(self) -> None:
         self._flush_texts()
@@ -179,6 +192,9 @@ class RowMaker:
         def sheets(group: list[tuple[Draft, Row, Sheet]]) -> list[Sheet]:
             return [self._sheet_read(draft, sheet) for draft, _, sheet in group]
 
+        for *_, sheet in items:
+            if sheet.input.lines is None:
+                self._reader.begin(sheet.input.image)
         read = [found for item in items for found in self._good(_one_by_one_on_error(sheets, [item]))]
         for (draft, row, _), sheet in read:
             if sheet.by is not None and sheet.by.note:

@@ -388,7 +388,8 @@ class Ingest:
     ) -> Embedded:
         drafts: dict[str, Draft] = {}
         items = {item.blob.uri: item for item in prepared}
-        with RowFile.create(path, self.store.models) as file:
+        reader = PageReader(self.pages.reader, readings, self.stopwatch)
+        with RowFile.create(path, self.store.models) as file, reader:
 
             def sink(draft: Draft, rows: Sequence[Row]) -> None:
                 self._sample.add(row.text for row in rows if row.modality == "text")
@@ -400,7 +401,7 @@ class Ingest:
                 aim=self.settings.chunks.tokens,
                 sink=sink,
                 known=known,
-                reader=PageReader(self.pages.reader, readings, self.stopwatch),
+                reader=reader,
                 stopwatch=self.stopwatch,
             )
             for item in prepared:
