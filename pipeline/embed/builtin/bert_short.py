@@ -1,7 +1,7 @@
-"""BERT's layers in NumPy for few words: a question or a small file gets its vectors without torch.
+"""BERT's layers in NumPy for few words: a question or a small file gets its vectors without torch or OpenVINO.
 
-To import torch takes a second and a half of processor time. The same as `bert.py` computes, in float32 (cosine .9999
-where that computes in bfloat16).
+To import torch takes a second and a half of processor time, OpenVINO with its check half a second. The same as
+`bert.py` computes, in float32 (cosine .9999 where that computes in bfloat16).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-MOST_TOKENS = 512  # of a process; torch takes a third of the time for each, and its import counts no more after so many
+MOST_TOKENS = 512  # of a process; an engine takes a third of the time for each, and loading it no longer counts
 
 Array = npt.NDArray[np.float32]
 
@@ -80,7 +80,7 @@ def gelu(values: Array) -> Array:
 
 
 class FewWords:
-    """How many words a process has had embedded without torch. The one of the process is `few_words`."""
+    """How many words a process has had embedded without an engine. The one of the process is `few_words`."""
 
     def __init__(self) -> None:
         self._tokens = 0

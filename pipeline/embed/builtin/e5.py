@@ -117,7 +117,7 @@ class E5:
 
 @cache
 def e5(threads: int = 0) -> E5:
-    """The process's E5; `threads` of compute, 0 leaves torch's own choice. Weights are shared by all callers."""
+    """The process's E5; `threads` of compute, 0 means one a core. Weights are shared by all callers."""
     return E5(threads)
 
 

@@ -116,7 +116,7 @@ class MiniLM:
 
 @cache
 def minilm(threads: int = 0) -> MiniLM:
-    """The process's MiniLM; `threads` of compute, 0 leaves torch's own choice. Weights are shared by all callers."""
+    """The process's MiniLM; `threads` of compute, 0 means one a core. Weights are shared by all callers."""
     return MiniLM(threads)
 
 
