@@ -41,7 +41,7 @@ from pipeline.types import (
 
 FEW_LETTERS = 20  # below it a page without passages is searchable as a picture, too
 AHEAD = 4  # events looked at before one is taken
-PASSAGES, PICTURES, PAGES = 512, 32, 8  # group sizes: enough to sort by length, small enough to hold
+PASSAGES, PICTURES, PAGES = 512, 32, 16  # group sizes: enough to sort by length, small enough to hold
 Vector = npt.NDArray[np.float32]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
