@@ -18,7 +18,8 @@ FONT = "system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif"
 INK = "#797979"
 COLOURS = ("#2f81c7", "#c2620f", "#2f8f5b", "#a3599c")
 LINE_PX = 15  # between two names at the ends of lines
-CHARACTER_PX = 6.6
+CHARACTER_PX = 6.6  # of a digit
+NAMES_APART_PX = 8
 EDGE = 1.25  # the axis goes on for so much beyond the outermost points
 
 Scale = Callable[[float], float]
@@ -92,12 +93,24 @@ def _frame(chart: Chart, across: Scale, up: Scale, xs: Sequence[float], room: tu
         y = up(value)
         yield f'<path d="M{LEFT} {y:.1f}H{right}" stroke="{INK}" stroke-opacity="0.25"/>'
         yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{escape(chart.unit(value))}</text>'
+    named = _with_room(xs, across)
     for value in sorted(set(xs)):
         x = across(value)
         yield f'<path d="M{x:.1f} {floor}v4" stroke="{INK}"/>'
-        yield f'<text x="{x:.1f}" y="{floor + 18}" text-anchor="middle">{value:,.0f}</text>'
+        if value in named:
+            yield f'<text x="{x:.1f}" y="{floor + 18}" text-anchor="middle">{value:,.0f}</text>'
     yield f'<path d="M{LEFT} {floor}H{right}" stroke="{INK}"/>'
     yield f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(chart.x_label)}</text>'
+
+
+def _with_room(xs: Sequence[float], across: Scale) -> set[float]:
+    """Values whose names have room on the axis, powers of ten before others."""
+    named: list[float] = []
+    for value in sorted(set(xs), key=lambda x: (not math.log10(x).is_integer(), x)):
+        needed = (CHARACTER_PX * (len(f"{value:,.0f}") + len(f"{other:,.0f}")) / 2 + NAMES_APART_PX for other in named)
+        if all(abs(across(value) - across(other)) >= px for other, px in zip(named, needed, strict=True)):
+            named.append(value)
+    return set(named)
 
 
 def _guide(line: Line, across: Scale, up: Scale, low: float) -> Iterator[str]:

@@ -62,6 +62,16 @@ def test_names_of_lines_do_not_touch() -> None:
     assert apart([99, 99], 10, 0, 100) == [90, 100]
 
 
+def test_names_of_sizes_do_not_touch() -> None:
+    """A size between two powers of ten has a mark, and a name if there is room for one."""
+    narrow = draw(chart(Line("write", [(1e3, 1), (1e5, 9), (3e5, 20), (1e6, 99)])))
+    wide = draw(chart(Line("write", [(1e5, 9), (3e5, 20), (1e6, 99)])))
+
+    assert {"1,000", "100,000", "1,000,000"} <= set(texts(narrow))
+    assert "300,000" not in texts(narrow)
+    assert {"100,000", "300,000", "1,000,000"} <= set(texts(wide))
+
+
 def test_ink_is_readable_on_light_and_dark() -> None:
     """Contrast by WCAG 2 of at least 4 to white and to a dark page (#0d1117)."""
 
