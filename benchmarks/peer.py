@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 Read = Callable[[str], str]
-ADDRESS = re.compile(r"(?<=\])\([^()\s]*\)")
+ADDRESS = re.compile(r"(?<=\])\([^()]*\)")  # with the title of a link, which repeats its text
 
 
 def main() -> None:
