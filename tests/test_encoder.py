@@ -23,8 +23,7 @@ LENGTHS = ([30, 29, 5], [12], [40, 1], [7, 7], [3])
 needs_openvino = pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed (extra `fast`)")
 
 
-@needs_openvino
-@pytest.mark.parametrize("make", [OpenVinoBert, torch_bert])
+@pytest.mark.parametrize("make", [pytest.param(OpenVinoBert, marks=needs_openvino), torch_bert])
 def test_engines_give_the_states_of_exact_layers(make: type[Encoder]) -> None:
     """More batches than streams, in order, of any length, padded or not; places and masks come back as they were."""
     weights, batches = random_weights(), list(random_batches())
