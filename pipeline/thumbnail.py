@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 LONG_SIDE_PX = 1280
 QUALITY = 80
 AT_ONCE = min(4, os.cpu_count() or 1)  # decoded, a page takes up to 26 MB
+SOFT = 0.4  # of the blur before pixels are left out: by measurement the nearest to Lanczos
 
 
 def thumbnails(paths: Sequence[Path]) -> list[Path]:
@@ -30,6 +32,22 @@ def thumbnail(path: Path) -> Path:
     target = path.with_name(path.name + ".thumbnail.jpg")
     with Image.open(path) as picture:
         picture.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
-        picture.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        picture.convert("RGB").save(target, "JPEG", quality=QUALITY)
+        picture.load()
+        plain = picture if picture.mode in ("RGB", "L") else picture.convert("RGB")
+        if max(plain.size) > LONG_SIDE_PX:
+            plain = shrunk(plain, LONG_SIDE_PX)
+        plain.convert("RGB").save(target, "JPEG", quality=QUALITY)
     return target
+
+
+def shrunk(picture: Image.Image, long_side_px: int) -> Image.Image:
+    """A larger picture in RGB or grey, made `long_side_px` long: cubic, after a blur that grows with what is left out.
+
+    In OpenCV it takes a third of the time of Pillow's Lanczos, and differs from that as much as its JPEG does.
+    """
+    import cv2
+
+    scale = max(picture.size) / long_side_px
+    size = [max(1, round(side / scale)) for side in picture.size]
+    pixels = cv2.GaussianBlur(np.asarray(picture), (0, 0), SOFT * (scale**2 - 1) ** 0.5)
+    return Image.fromarray(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8))
