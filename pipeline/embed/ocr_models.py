@@ -40,8 +40,8 @@ class OcrModels:
         Cheap: the files are hashed once in a process, and nothing is loaded.
         """
         files = [path for path in (self.detection, self.recognition, self.characters) if path is not None]
-        digest = hashlib.blake2b("".join(map(_digest, files)).encode(), digest_size=8).hexdigest()
-        return f"{ENGINE} {digest}"
+        content = hashlib.blake2b("".join(map(digest, files)).encode(), digest_size=8).hexdigest()
+        return f"{ENGINE} {content}"
 
 
 def find_models(language: str = DEFAULT, folder: str = "") -> OcrModels:
@@ -113,7 +113,8 @@ def _there(path: Path) -> Path:
 
 
 @cache
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a model file in hex. Raises UsageError if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
