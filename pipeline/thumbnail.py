@@ -27,9 +27,15 @@ def thumbnails(paths: Sequence[Path]) -> list[Path]:
 def thumbnail(path: Path) -> Path:
     """A JPEG at most 1280 pixels long beside the picture, which is one of our own re-encodings and safe to decode.
 
-    Raises `OSError` for a file that is no picture.
+    Raises `OSError` for a file that is no picture, or far larger than any of ours.
     """
-    target = path.with_name(path.name + ".thumbnail.jpg")
+    try:
+        return _made(path, path.with_name(path.name + ".thumbnail.jpg"))
+    except Image.DecompressionBombError as error:
+        raise OSError(str(error)) from error
+
+
+def _made(path: Path, target: Path) -> Path:
     with Image.open(path) as picture:
         picture.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
         picture.load()

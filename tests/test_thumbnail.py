@@ -72,3 +72,13 @@ def test_a_large_one_that_ends_early_is_an_error(tmp_path: Path, suffix: str) ->
 
     with pytest.raises(OSError, match="truncated"):
         thumbnail(path)
+
+
+def test_one_that_is_far_too_large_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before it is decoded, by an error that costs one picture and not the run."""
+    path = tmp_path / "page.png"
+    Image.new("RGB", (300, 300)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
+
+    with pytest.raises(OSError, match="90000 pixels"):
+        thumbnail(path)
