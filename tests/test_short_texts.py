@@ -33,15 +33,15 @@ sys.exit("torch" in sys.modules or "transformers" in sys.modules)
 
 
 @pytest.mark.models
-def test_few_words_have_the_vectors_that_torch_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NumPy and torch agree to a cosine of .9999 in both built-in text models, one by one and together."""
+def test_few_words_have_the_vectors_that_they_have_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy and the engine of many words agree to a cosine of .9999; where MiniLM computes in 8 bits, of .999."""
     monkeypatch.setattr(bert_short.few_words, "hold", bool)
     few = [vectors(model) for model in ("minilm", "e5")]
     monkeypatch.setattr(bert_short.few_words, "hold", lambda _: False)
     many = [vectors(model) for model in ("minilm", "e5")]
 
-    for ours, theirs in zip(few, many, strict=True):
-        assert (ours * theirs).sum(axis=1).min() > 0.9999
+    for ours, theirs, least in zip(few, many, (0.999, 0.9999), strict=True):
+        assert (ours * theirs).sum(axis=1).min() > least
         assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
 
 
