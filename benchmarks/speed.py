@@ -48,7 +48,8 @@ def embed(data: Path, pairs: int) -> list[Compared]:
     assert cosine >= LEAST_COSINE, cosine
     tokens, peak = model.count_tokens(texts), _peak()
     share = _operations(tokens) / median(took.clock_s for took, _ in found) / peak
-    note = f"{sum(tokens):,} tokens, lowest cosine {cosine:.5f}, {share:.0%} of the {peak / 1e9:.0f} GFLOP/s of half precision"
+    note = f"{sum(tokens):,} tokens, lowest cosine {cosine:.5f}, "
+    note += f"{share:.0%} of the {peak / 1e9:.0f} GFLOP/s of half precision"
     return [Compared("embed", "passages", "sentence-transformers as it comes", 3.3, found, note)]
 
 
