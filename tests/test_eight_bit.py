@@ -34,8 +34,9 @@ def network(transposed: bool) -> Any:
     return make([product], [picture])
 
 
-def pictures(count: int) -> list[np.ndarray]:
-    return [UNEVEN * LOT.normal(0, 1, (1, 8, 12, 9)).astype(np.float32) for _ in range(count)]
+def pictures(count: int, seed: int = 4) -> list[np.ndarray]:
+    lot = np.random.default_rng(seed)
+    return [UNEVEN * lot.normal(0, 1, (1, 8, 12, 9)).astype(np.float32) for _ in range(count)]
 
 
 def given(model: Any, picture: np.ndarray) -> np.ndarray:
@@ -46,7 +47,7 @@ def given(model: Any, picture: np.ndarray) -> np.ndarray:
 def test_products_stay_close(transposed: bool) -> None:
     """Within 3 % of the spread of the exact values, though one channel is sixty times as large as others."""
     ranges = measured(network(transposed), ((picture,) for picture in pictures(20)))
-    rounded, (picture,) = network(transposed), pictures(1)
+    rounded, (picture,) = network(transposed), pictures(1, seed=5)
     exact = given(network(transposed), picture)
 
     assert in_eight_bits(rounded, ranges) == 2

@@ -13,7 +13,7 @@ from pipeline.embed.builtin import encoder
 from pipeline.embed.builtin.bert import Bert, torch_bert
 from pipeline.embed.builtin.bert_openvino import OpenVinoBert
 from pipeline.embed.builtin.bert_short import ShortBert
-from pipeline.embed.builtin.encoder import Encoder, agreement, fastest
+from pipeline.embed.builtin.encoder import Encoder, Measured, agreement, fastest
 from pipeline.embed.builtin.windows import WordBatch
 from pipeline.embed.openvino_core import has_openvino
 
@@ -60,6 +60,25 @@ def test_openvino_is_taken_where_it_computes_the_same() -> None:
 
     assert isinstance(found, OpenVinoBert)
     assert agreement(found, ShortBert(weights, HEADS, EPSILON)) >= encoder.LEAST_COSINE
+
+
+@needs_openvino
+@pytest.mark.parametrize("wide", [True, False])
+def test_8_bits_are_taken_where_they_are_exact(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wide: bool
+) -> None:
+    """With ranges that cut most values off they are not, and one line says so; OpenVINO computes all the same."""
+    monkeypatch.setattr(encoder, "multiplies_bytes", lambda: True)
+    weights, text = random_weights(), random_batches()[0][1][0]
+    ends = np.array([[-6], [6]]) if wide else np.array([[-0.1], [0.1]])
+    ranges = {f"encoder.layer.{layer}.intermediate.dense": np.repeat(ends, DIM, axis=1) for layer in (0, 1)}
+    with caplog.at_level(logging.WARNING):
+        found = fastest(weights, HEADS, EPSILON, measured=Measured(ranges, text))
+
+    exact, plain = ShortBert(weights, HEADS, EPSILON), OpenVinoBert(weights, HEADS, EPSILON)
+    assert agreement(found, exact, text) >= encoder.LEAST_COSINE
+    assert (agreement(found, exact, text) != agreement(plain, exact, text)) is wide
+    assert ["8 bits" in line for line in caplog.messages] == [True] * (not wide)
 
 
 @pytest.mark.parametrize("fault", [None, RuntimeError("no such\nkernel")])
