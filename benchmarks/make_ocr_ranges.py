@@ -19,10 +19,9 @@ import pymupdf
 
 from benchmarks.make_page_basis import PASSAGES
 from benchmarks.ocr_pages import SCRIPTS
-from pipeline.embed.eight_bit import measured
-from pipeline.embed.ocr_engine import Pixels, characters_of, side_by_side
+from pipeline.embed.eight_bit import measured, save_ranges
+from pipeline.embed.ocr_engine import RANGES, Pixels, characters_of, side_by_side
 from pipeline.embed.ocr_models import digest, find_models
-from pipeline.embed.ocr_ranges import RANGES
 from pipeline.embed.openvino_core import core
 
 SEED = 20
@@ -35,7 +34,7 @@ def main() -> None:
     models = find_models()
     lines = list(_lines(characters_of(models)))
     ranges = measured(core().read_model(models.recognition), ((batch,) for _, batch in side_by_side(lines)))
-    np.savez_compressed(RANGES, sha256=digest(models.recognition), **ranges)  # type: ignore[arg-type]
+    save_ranges(RANGES, digest(models.recognition), ranges)
     print(f"{RANGES.name}: {len(lines)} lines, {len(ranges)} products, {RANGES.stat().st_size:,} bytes")
 
 

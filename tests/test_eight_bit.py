@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.embed.eight_bit import in_eight_bits, measured, multiplies_bytes
-from pipeline.embed.ocr_models import find_models
-from pipeline.embed.ocr_ranges import ranges_of
+from pipeline.embed.builtin import e5, text
+from pipeline.embed.builtin.bert_openvino import bert_model
+from pipeline.embed.eight_bit import in_eight_bits, load_ranges, measured, multiplies_bytes, save_ranges
+from pipeline.embed.ocr_engine import RANGES
+from pipeline.embed.ocr_models import digest, find_models
 from pipeline.embed.openvino_core import compiled, core, has_openvino, openvino
 
 pytestmark = pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
@@ -84,8 +86,28 @@ def test_the_recogniser_of_the_wheel_was_measured(tmp_path: Path) -> None:
     with other.open("ab") as file:
         file.write(b"\x00")
 
-    assert in_eight_bits(core().read_model(wheel), ranges_of(wheel)) == len(ranges_of(wheel)) == 42
-    assert not ranges_of(other)
+    ranges = load_ranges(RANGES, digest(wheel))
+    assert in_eight_bits(core().read_model(wheel), ranges) == len(ranges) == 42
+    assert not load_ranges(RANGES, digest(other))
+
+
+@pytest.mark.models
+def test_the_text_models_were_measured() -> None:
+    """Two products of each layer are known by their names, in the ranges of the release that is installed."""
+    minilm = load_ranges(text.RANGES, str(text.minilm().id))
+    multilingual = load_ranges(e5.RANGES, str(e5.e5().id))
+
+    assert in_eight_bits(bert_model(text.minilm_layers(), *text.minilm_shape()), minilm) == len(minilm) == 12
+    assert in_eight_bits(bert_model(e5.e5_layers(), *e5.e5_shape()), multilingual) == len(multilingual) == 24
+
+
+def test_ranges_belong_to_a_model(tmp_path: Path) -> None:
+    """They come back for the model that they were saved for, and for no other release of it."""
+    ranges = {"layer.0": np.array([[-1, 0], [1, 2]], np.float16)}
+    save_ranges(tmp_path / "x.npz", "model 1.0", ranges)
+
+    assert load_ranges(tmp_path / "x.npz", "model 1.0")["layer.0"].tolist() == [[-1, 0], [1, 2]]
+    assert not load_ranges(tmp_path / "x.npz", "model 1.1")
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="reads what Linux says of the processor")

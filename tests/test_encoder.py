@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,27 @@ def test_8_bits_are_taken_where_they_are_exact(
     assert ["8 bits" in line for line in caplog.messages] == [True] * (not wide)
 
 
+@needs_openvino
+def test_openvino_computes_what_it_cannot_in_8_bits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A graph that it does not take leads to the same without 8 bits, and one line says so."""
+
+    def without(*shape: Any) -> Encoder:
+        if shape[-1]:
+            raise RuntimeError("no such\nkernel")
+        return OpenVinoBert(*shape)
+
+    monkeypatch.setattr(encoder, "multiplies_bytes", lambda: True)
+    monkeypatch.setattr(encoder, "OpenVinoBert", without)
+    ranges = {"encoder.layer.0.intermediate.dense": np.repeat([[-6], [6]], DIM, axis=1)}
+    with caplog.at_level(logging.WARNING):
+        found = fastest(random_weights(), HEADS, EPSILON, measured=Measured(ranges, random_batches()[0][1][0]))
+
+    assert isinstance(found, OpenVinoBert)
+    assert caplog.messages == ["OpenVINO in 8 bits cannot run the text model here (no such kernel); it is not used"]
+
+
 @pytest.mark.parametrize("fault", [None, RuntimeError("no such\nkernel")])
 def test_torch_computes_what_openvino_cannot(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: Exception | None
@@ -99,7 +121,7 @@ def test_torch_computes_what_openvino_cannot(
 
     assert isinstance(found, Bert)
     (line,) = caplog.messages
-    assert "torch is used instead" in line
+    assert line.endswith("it is not used")
     assert ("no such kernel" if fault else "other text vectors") in line
 
 

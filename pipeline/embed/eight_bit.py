@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.embed.openvino_core import Arrays, compiled, openvino
 
 SHARE = 0.85  # of the differences between channels that the weights take over; the inputs keep the rest
 LEVELS, LARGEST = 256, 127  # of an input, of a weight
+MODEL = "model"  # in a file of ranges: what they were measured with
 LEAST = 1e-3  # of a channel that was never seen to differ from zero
 
 Array = npt.NDArray[np.float32]
@@ -27,6 +29,16 @@ Ranges = Mapping[str, npt.NDArray[np.floating[Any]]]  # product's name: (2, chan
 def multiplies_bytes() -> bool:
     """Whether the processor has instructions for it (AVX-512 VNNI), by NumPy; without them 8 bits may overflow."""
     return "AVX512_ICL" in np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+
+
+def load_ranges(path: Path, model: str) -> Ranges:
+    """The ranges in a file; none if they were measured with another model than the one so called."""
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files if name != MODEL} if str(file[MODEL]) == model else {}
+
+
+def save_ranges(path: Path, model: str, ranges: Ranges) -> None:
+    np.savez_compressed(path, **{MODEL: np.array(model)}, **ranges)  # type: ignore[arg-type]
 
 
 def in_eight_bits(network: Any, ranges: Ranges) -> int:

