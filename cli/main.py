@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,9 +12,6 @@ import click
 from cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, one_line
 from pipeline import __version__
 from pipeline.errors import DocmillError, UsageError
-
-# The products of numpy in docmill are small: threads for them wait for each other. Read once, when numpy is imported.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMANDS = {  # name -> ("module:command", help in one line)
     "ingest": ("cli.ingest:ingest", "Read sources into the store."),

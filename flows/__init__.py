@@ -12,3 +12,4 @@ QUIET = {
 }
 os.environ.update(QUIET)
 os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")  # seconds; `flows/heartbeat.py` waits for them
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `cli` does, for runs that a Prefect worker starts
