@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -48,12 +50,40 @@ def picture_signals(image: Image.Image, size_px: tuple[int, int] | None = None) 
 def _background(grey: Floats) -> Floats:
     """Brightness of the ground at every pixel: a high percentile of its neighbourhood, smoothed."""
     rows, columns = (max(1, round(side / BLOCK_PX)) for side in grey.shape)
-    bands = [np.array_split(band, columns, axis=1) for band in np.array_split(grey, rows, axis=0)]
-    coarse = np.array([[np.percentile(block, 85) for block in band] for band in bands], dtype=np.float32)
+    coarse = _percentiles(grey, rows, columns)
     padded = np.pad(coarse, 1, mode="edge")
     around = np.stack([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
     smooth = Image.fromarray(np.percentile(around, 75, axis=0).astype(np.float32))
     return np.asarray(smooth.resize(grey.shape[::-1], Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+def _percentiles(grey: Floats, rows: int, columns: int) -> Floats:
+    """85th percentile of each block, (rows, columns); blocks of one size at once, of which there are up to four.
+
+    >>> _percentiles(np.arange(10, dtype=np.float32).reshape(2, 5), 1, 2)  # of three columns and of two
+    array([[6.25, 8.55]], dtype=float32)
+    """
+    bands = [
+        np.concatenate(
+            [
+                np.percentile(part.reshape(high, -1, wide, part.shape[1] // wide), 85, axis=(1, 3))
+                for part, wide in _by_size(band, columns, 1)
+            ],
+            axis=1,
+        )
+        for band, high in _by_size(grey, rows, 0)
+    ]
+    return np.concatenate(bands).astype(np.float32)
+
+
+def _by_size(grey: Floats, count: int, axis: int) -> Iterator[tuple[Floats, int]]:
+    """The part that blocks of one pixel more take when an axis is cut into `count`, and the rest; with their blocks."""
+    larger = grey.shape[axis] % count
+    edge = larger * (grey.shape[axis] // count + 1)
+    first, rest = np.split(grey, [edge], axis=axis)
+    if larger:
+        yield first, larger
+    yield rest, count - larger
 
 
 def _colourful(rgb: Floats) -> float:

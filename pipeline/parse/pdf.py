@@ -34,7 +34,8 @@ JUNK_TITLE = re.compile(
     r"|\S+\.\w{2,4}|\W*)$",
     re.IGNORECASE,
 )
-CACHE_PAGES = 25  # MuPDF's store is emptied so often
+CACHE_PAGES = 10  # so often MuPDF's store is emptied but for a fifth: the colour conversions in use are dear to make
+CACHE_DROPPED = 80  # percent
 LONGEST_TITLE = 300
 METADATA = {"subject": "subject", "keywords": "keywords", "creationDate": "created", "producer": "producer"}
 
@@ -77,7 +78,7 @@ def parse(blob: Blob, work_dir: Path, options: ParseOptions) -> Iterator[Event]:
             if number == 1 and not info.title and (title := _title_of(events)):
                 yield replace(info, title=title)
             if number % CACHE_PAGES == 0:
-                pymupdf.TOOLS.store_shrink(100)
+                pymupdf.TOOLS.store_shrink(CACHE_DROPPED)
             if reading.text_bytes > options.limits.text_mb * 1_000_000:
                 yield _text_limit(number, doc.page_count, options)
                 return

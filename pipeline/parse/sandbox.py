@@ -24,7 +24,7 @@ from pebble import ProcessExpired, ProcessPool
 from pipeline.config import Limits
 from pipeline.errors import DocmillError, WorkerDied, to_failure
 from pipeline.parse import ParseOptions, crash, parse_document, spool, worker
-from pipeline.parse.isolation import BareContext, confine
+from pipeline.parse.isolation import BareContext
 from pipeline.types import Blob, Failure
 
 PAGED = frozenset(
@@ -214,7 +214,7 @@ class Sandbox:
         pool = ProcessPool(
             max_workers=self.workers,
             max_tasks=TASKS_PER_WORKER,
-            initializer=confine,
+            initializer=worker.start,
             initargs=(self.limits, os.getpid()),
             context=BareContext(),
         )
