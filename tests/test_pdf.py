@@ -1,6 +1,8 @@
 """The PDF parser's promises, on PDFs made here and on development files where they are present."""
 
 import contextlib
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -458,3 +460,11 @@ def test_signals_reach_the_router(tmp_path: Path) -> None:
     assert getattr(seen[0], "invisible", 0) == 1
     assert read.route == Route("page", "scan+ocr-layer")
     assert sum(len(part.lines) for part in read.parts) >= 5
+
+
+def test_light() -> None:
+    """Reading PDFs imports neither PyMuPDF's layout network with its runtime nor its Markdown."""
+    code = "import sys, pipeline.parse.pdf; print({'onnxruntime', 'pymupdf4llm', 'pymupdf.layout'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "set()"

@@ -1,21 +1,21 @@
-"""PyMuPDF as this package uses it: without its layout network, which nothing here asks.
+"""PyMuPDF as this package uses it: without its layout network and its Markdown, which nothing here asks.
 
-PyMuPDF 2.0 loads its models when it is imported, half a second and 54 MB for every parse worker, and does without them
-where their package is missing. Import it from here.
+PyMuPDF 2.0 loads both when it is imported, half a second and 54 MB for every parse worker, and does without them
+where their packages are missing. Import it from here.
 """
 
 from __future__ import annotations
 
 import sys
 
-LAYOUT = "pymupdf.layout"
+UNASKED = [name for name in ("pymupdf.layout", "pymupdf4llm") if name not in sys.modules]
 
-if LAYOUT not in sys.modules:
-    sys.modules[LAYOUT] = None  # type: ignore[assignment]  # Python's way to make an import fail
-    import pymupdf
+sys.modules.update(dict.fromkeys(UNASKED))  # type: ignore[arg-type]  # None is Python's way to make an import fail
+import pymupdf  # noqa: E402
 
-    del sys.modules[LAYOUT]
-else:
-    import pymupdf
+for name in UNASKED:
+    del sys.modules[name]
+
+pymupdf.TOOLS.unset_quad_corrections(True)  # lines as high as MuPDF says; PyMuPDF's Markdown sets it, too
 
 __all__ = ["pymupdf"]
