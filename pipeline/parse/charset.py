@@ -95,6 +95,8 @@ def _bad_share(sample: bytes, encoding: str) -> float:
     except (UnicodeError, ValueError):
         return 1.0
     bad = text.count("\ufffd") + sum(text.count(chr(c)) for c in range(0x80, 0xA0) if encoding != "utf-8")
+    if not bad:
+        return 0.0
     return bad / max(1, len(text) if encoding != "utf-8" else sum(c > "\x7f" for c in text) or 1)
 
 

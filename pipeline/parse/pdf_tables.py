@@ -75,7 +75,8 @@ def _in_columns(
     lines: Sequence[Row], words: Words, bounded: Sequence[Box], figures: Sequence[Box]
 ) -> Iterator[FoundTable]:
     pieces = [tidy([piece for line in row for piece in cut_at_gaps(line, words)]) for row in lines]
-    ruled = [any(_share(union(piece.flow for piece in row), box) > 0.6 for box in bounded) for row in pieces]
+    flows = [union(piece.flow for piece in row) for row in pieces] if bounded else []
+    ruled = [any(_share(flow, box) > 0.6 for box in bounded) for flow in flows] or [False] * len(pieces)
     for block in find_blocks(pieces, ruled):
         used = [line for row in lines[block.first : block.end] for line in row]
         if (table := _table(to_cells(pieces[block.first : block.end], block.columns), used, figures)) is not None:
@@ -106,5 +107,7 @@ def _without_empty_columns(cells: list[list[str]]) -> list[list[str]]:
 def _share(inner: Box, outer: Box) -> float:
     width = min(inner[2], outer[2]) - max(inner[0], outer[0])
     height = min(inner[3], outer[3]) - max(inner[1], outer[1])
+    if width <= 0 or height <= 0:
+        return 0.0
     area = max((inner[2] - inner[0]) * (inner[3] - inner[1]), 0.01)
-    return max(0.0, width) * max(0.0, height) / area
+    return width * height / area

@@ -36,7 +36,7 @@ PAGED = frozenset(
 )
 RESUMES = 5  # crashed pages of one document that are left out before the document is given up
 RESTARTS = 3  # of the whole pool without one document done
-TASKS_PER_WORKER = 100  # then it is replaced, so that leaks of native libraries stay small
+TASKS_PER_WORKER = 1000  # then it is replaced; what libraries leak is watched as well (`wear.py`)
 HEARTBEAT_S = 1.0
 WORKERS_FAIL = "parse workers end as soon as they start; `python -c 'import pipeline.parse.worker'` may tell why"
 
