@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.config import Limits
 
-LOADED_MB = 400  # what a fresh worker holds once every parser and its libraries are loaded
+LOADED_MB = 400  # more than a fresh worker holds once every parser and its libraries are loaded (130)
 LEAST_CAP_MB = 1024  # the smallest `limits.memory_mb`
 STATM = Path("/proc/self/statm")
 
