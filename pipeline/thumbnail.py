@@ -42,7 +42,8 @@ def _made(path: Path, target: Path) -> Path:
         plain = picture if picture.mode in ("RGB", "L") else picture.convert("RGB")
         if max(plain.size) > LONG_SIDE_PX:
             plain = shrunk(plain, LONG_SIDE_PX)
-        plain.convert("RGB").save(target, "JPEG", quality=QUALITY)
+        coloured = plain if plain.mode == "RGB" else plain.convert("RGB")
+        coloured.save(target, "JPEG", quality=QUALITY)
     return target
 
 

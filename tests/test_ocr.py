@@ -5,10 +5,12 @@ import doctest
 import numpy as np
 import pymupdf
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.embed import reading_order as module
-from pipeline.embed.ocr import Ocr
+from pipeline.embed.ocr import Ocr, crop, cut_out, straightened
 from pipeline.embed.reading_order import reading_order
 from pipeline.errors import Unreadable
 from pipeline.types import Reading
@@ -105,6 +107,31 @@ def test_an_undecodable_picture_is_unreadable(tmp_path):
 
     with pytest.raises(Unreadable, match=r"page\.png"):
         Ocr().read(tmp_path / "page.png", 100, 100)
+
+
+BOXES = st.tuples(st.integers(-3, 55), st.integers(-3, 45), st.integers(1, 60), st.integers(1, 50))
+NOISE = np.random.default_rng(4).integers(0, 256, (40, 50, 3), np.uint8)
+
+
+@given(BOXES)
+def test_what_is_cut_out_is_what_would_be_drawn(box):
+    """An upright line is a part of the picture, pixel by pixel; one that reaches over its edge is drawn."""
+    x, y, width, height = box
+    quad = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32)
+    found = cut_out(NOISE, quad)
+
+    assert (found is None) == (x < 0 or y < 0 or x + width > 50 or y + height > 40)
+    assert found is None or np.array_equal(found, straightened(NOISE, quad))
+
+
+def test_a_line_that_is_not_upright_is_drawn():
+    """By half a pixel, by a corner or turned; a tall one comes out lying."""
+    upright = np.array([(5, 5), (25, 5), (25, 15), (5, 15)], np.float32)
+
+    assert cut_out(NOISE, upright) is not None
+    for off in (upright + 0.5, upright + np.eye(4, 2), upright[[1, 2, 3, 0]]):
+        assert cut_out(NOISE, np.asarray(off, np.float32)) is None
+    assert crop(NOISE, np.array([(5, 5), (15, 5), (15, 25), (5, 25)], np.float32)).shape == (10, 20, 3)
 
 
 @pytest.mark.models

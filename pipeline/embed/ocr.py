@@ -82,7 +82,7 @@ class Ocr:
             straight = turn.picture(pixels)
             level, dropped = self._detect(straight)
             quads = turn.back(level)
-        crops = [_crop(straight, quad) for quad in (quads if straight is pixels else level)]
+        crops = [crop(straight, quad) for quad in (quads if straight is pixels else level)]
         kept = _within_budget(crops)
         seen, upside_down = self._recognise([crops[i] for i in kept])
         note = "; ".join(filter(None, (_left_out(dropped + len(crops) - len(kept), len(kept)), _unsure(seen))))
@@ -127,9 +127,12 @@ class Ocr:
 
 def _load(path: Path) -> Pixels:
     """The picture as (height, width, 3) BGR."""
+    import cv2
+
     try:
         with Image.open(path) as opened:
-            return np.ascontiguousarray(np.asarray(opened.convert("RGB"))[:, :, ::-1])
+            plain = np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))
+            return np.asarray(cv2.cvtColor(plain, cv2.COLOR_RGB2BGR), np.uint8)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise Unreadable(f"{path.name}: the page picture cannot be decoded ({error})") from error
 
@@ -142,8 +145,25 @@ def _spread(pixels: Pixels) -> float:
     return float(np.sqrt((spreads**2).mean() + means.var()))
 
 
-def _crop(pixels: Pixels, quad: Quads) -> Pixels:
+def crop(pixels: Pixels, quad: Quads) -> Pixels:
     """The line between four corners, from left to right; a tall one turned by a quarter to the left."""
+    upright = cut_out(pixels, quad)
+    line = straightened(pixels, quad) if upright is None else upright
+    height, width = line.shape[:2]
+    return np.asarray(np.rot90(line) if height >= TALL * width else line, np.uint8)
+
+
+def cut_out(pixels: Pixels, quad: Quads) -> Pixels | None:
+    """The part of the picture, which needs no drawing, if the corners are whole numbers of an upright box on it."""
+    left, top, right, bottom = whole = [int(side) for side in (*quad[0], *quad[2])]
+    height, width = pixels.shape[:2]
+    is_box = np.array_equal(quad, [(left, top), (right, top), (right, bottom), (left, bottom)])
+    if is_box and min(whole) >= 0 and left < right <= width and top < bottom <= height:
+        return pixels[top:bottom, left:right]
+    return None
+
+
+def straightened(pixels: Pixels, quad: Quads) -> Pixels:
     import cv2
 
     width = max(1, round(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
@@ -151,7 +171,7 @@ def _crop(pixels: Pixels, quad: Quads) -> Pixels:
     goal = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     to_line = cv2.getPerspectiveTransform(np.asarray(quad, np.float32), goal)
     line = cv2.warpPerspective(pixels, to_line, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(np.rot90(line) if height >= TALL * width else line, np.uint8)
+    return np.asarray(line, np.uint8)
 
 
 def _half_turned(line: Pixels) -> Pixels:
