@@ -27,12 +27,15 @@ NO_LANGUAGE = ("zxx", "und")  # how the identifier calls lists, codes and number
 MULTILINGUAL = "builtin-multilingual"
 SMALL_WORDS = "the of and to in is that for it with as was on are by this be from or an at not have which were has"
 ENGLISH = frozenset(SMALL_WORDS.split())
-NAMES = {
-    "ar": "Arabic", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "es": "Spanish",
-    "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian",
-    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian",
-    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai",
-    "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
+NAMES = {  # others are named by their codes
+    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish",
+    "de": "German", "el": "Greek", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",
+    "fr": "French", "ga": "Irish", "gl": "Galician", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian",
+    "id": "Indonesian", "is": "Icelandic", "it": "Italian", "ja": "Japanese", "ko": "Korean", "la": "Latin",
+    "lt": "Lithuanian", "lv": "Latvian", "ms": "Malay", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian",
+    "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian",
+    "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
 
 
@@ -69,7 +72,8 @@ def language_note(texts: Sequence[str], settings: Settings) -> str:
     share = found.total() / len(texts)
     if share < NOTICEABLE:
         return ""
-    named = ", ".join(f"{NAMES.get(code, code)} {count / len(texts):.0%}" for code, count in found.most_common(4))
+    most = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:4]
+    named = ", ".join(f"{NAMES.get(code, code)} {count / len(texts):.0%}" for code, count in most)
     setting, name = ("text", settings.text) if settings.text else ("unified", settings.unified)
     return (
         f"about {share:.0%} of the passages are not in English ({named}; {len(texts)} were looked at), and "
