@@ -186,7 +186,7 @@ def _openvino(path: Path, threads: int, decode: bool) -> Run:
         if multiplies_bytes():
             in_eight_bits(network, load_ranges(RANGES, digest(path)))
         network = _decoding(network)
-    streams = Streams(network, threads)
+    streams = Streams(network, threads, remember=False)
     return lambda pictures: streams((picture,) for picture in pictures)
 
 

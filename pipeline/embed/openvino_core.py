@@ -40,10 +40,12 @@ def has_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def compiled(model: Any, threads: int = 0, *, streams: int = 1, precise: bool = False) -> Any:
+def compiled(model: Any, threads: int = 0, *, streams: int = 1, precise: bool = False, remember: bool = True) -> Any:
     """`model` (an `openvino.Model`) compiled for the processor, in bfloat16 where it has that, `precise` in float32.
 
-    `threads` of compute, 0 means one a core; `streams` requests run beside one another and share them out.
+    `threads` of compute, 0 means one a core; `streams` requests run beside one another and share them out. What was
+    made for an input's shape is kept for the next of that shape, unless it is not to `remember`: where shapes are many
+    and layers wide, memory grows with them.
     """
     hints = {
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
@@ -52,6 +54,8 @@ def compiled(model: Any, threads: int = 0, *, streams: int = 1, precise: bool = 
         "ENABLE_CPU_PINNING": False,  # cores are shared with the parse workers, and with other networks
         "INFERENCE_PRECISION_HINT": "bf16" if has_bf16() and not precise else "f32",
     }
+    if not remember:
+        hints["CPU_RUNTIME_CACHE_CAPACITY"] = 0
     return core().compile_model(model, "CPU", hints)
 
 
@@ -61,9 +65,9 @@ class Streams:
     `threads` is how many, 0 means one a core.
     """
 
-    def __init__(self, model: Any, threads: int = 0, *, precise: bool = False) -> None:
+    def __init__(self, model: Any, threads: int = 0, *, precise: bool = False, remember: bool = True) -> None:
         self._count = threads or os.cpu_count() or 1
-        self._compiled = compiled(model, self._count, streams=self._count, precise=precise)
+        self._compiled = compiled(model, self._count, streams=self._count, precise=precise, remember=remember)
 
     def __call__(self, inputs: Iterable[Arrays]) -> Iterator[Arrays]:
         """The outputs of each of `inputs`, in order. More inputs are taken while earlier ones are computed."""
