@@ -75,8 +75,10 @@ def _in_columns(
     lines: Sequence[Row], words: Words, bounded: Sequence[Box], figures: Sequence[Box]
 ) -> Iterator[FoundTable]:
     pieces = [tidy([piece for line in row for piece in cut_at_gaps(line, words)]) for row in lines]
-    flows = [union(piece.flow for piece in row) for row in pieces] if bounded else []
-    ruled = [any(_share(flow, box) > 0.6 for box in bounded) for flow in flows] or [False] * len(pieces)
+    ruled = [False] * len(pieces)
+    if bounded:
+        flows = [union(piece.flow for piece in row) for row in pieces]
+        ruled = [any(_share(flow, box) > 0.6 for box in bounded) for flow in flows]
     for block in find_blocks(pieces, ruled):
         used = [line for row in lines[block.first : block.end] for line in row]
         if (table := _table(to_cells(pieces[block.first : block.end], block.columns), used, figures)) is not None:
